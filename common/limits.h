@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * common/limits.h - every limit on what somebody else can make us allocate or do
+ *
+ * One comment each: what, unit, why that number. Tested at the limit and one past it.
+ *
+ * Thread-safety: constants.
+ */
+#ifndef BH_COMMON_LIMITS_H
+#define BH_COMMON_LIMITS_H
+
+/* A policy file, bytes. The API server refuses objects above 1.5 MiB; a file may hold several. */
+#define BH_YAML_FILE_MAX (16U * 1024 * 1024)
+/* Nesting of a document. NetworkPolicy needs 9 levels, a CRD schema some 30. */
+#define BH_YAML_DEPTH_MAX 64U
+/* Nodes of one file after aliases are expanded: stops "billion laughs"; 10,000 policies need ~1 M. */
+#define BH_YAML_NODES_MAX 4000000U
+/* Errors reported in one run; beyond that a count. */
+#define BH_DIAG_MAX 200U
+/* A scalar, bytes: label values are at most 63, names 253, CIDRs 49. */
+#define BH_YAML_SCALAR_MAX 65536U
+/* Policies loaded at a time ("extreme" of the scale model is 75,000). */
+#define BH_POLICIES_MAX 100000U
+
+/* One request on cni.sock, bytes: pod annotations reach 256 KiB. */
+#define BH_CNI_MSG_MAX (1024U * 1024)
+/* Standard input of the CNI plugin, bytes: a network configuration with prevResult. */
+#define BH_CNI_STDIN_MAX (4U * 1024 * 1024)
+/* Body of one API request, bytes: a policy file. */
+#define BH_API_BODY_MAX BH_YAML_FILE_MAX
+
+/* Workers (and queue pairs). Measured: one queue carries ~300 kpps; the hash spreads over a few. */
+#define BH_WORKERS_MAX 16U
+/* One queued packet, bytes: the copy range; a GSO super-packet is at most this long. */
+#define BH_QUEUE_COPY_MAX 65535U
+
+#endif

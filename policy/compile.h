@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * policy/compile.h - policy set + endpoints -> rule set
+ *
+ * The compiler remembers which match vector got which class number (and which contract and reason got
+ * which number), so that numbers stay the same across revisions wherever their meaning does. The order of
+ * evaluation (tiers, deny before allow, isolation, modes) is explained in compile.c and nowhere else.
+ *
+ * Thread-safety: a compiler belongs to one thread. No input is kept.
+ */
+#ifndef BH_POLICY_COMPILE_H
+#define BH_POLICY_COMPILE_H
+
+#include "policy/model.h"
+#include "policy/ruleset.h"
+
+struct bh_compiler;
+
+int bh_compiler_new(struct bh_compiler **ret) bh_must_check;
+struct bh_compiler *bh_compiler_free(struct bh_compiler *c);
+BH_DEFINE_CLEANUP(struct bh_compiler, bh_compiler_free);
+
+/* An address of an endpoint, and its class in the rule set made with it. */
+struct bh_addr_class {
+	struct bh_addr addr;
+	uint32_t cls;
+	bool local;
+	uint32_t endpoint; /* index into the list of endpoints given to the compiler */
+};
+
+struct bh_compiled {
+	struct bh_ruleset *rules;
+	struct bh_addr_class *addrs; /* sorted by address, each once */
+	size_t n_addrs;
+};
+
+void bh_compiled_done(struct bh_compiled *c);
+
+/**
+ * bh_compile() - Make the rule set
+ * @set:	Policies and namespaces. Its Endpoint manifests are not looked at: pass them in @eps
+ * @eps:	Every endpoint known, local and remote. Where two claim an address, a local one wins over
+ *		one that is not, else the one that stands later in the list
+ * @revision:	Stamped into the rule set
+ * @ret:	Filled; to be released by bh_compiled_done()
+ *
+ * Return: 0; -E2BIG (numbers or limits exhausted; said in @err), -ENOMEM. The compiler stays usable.
+ */
+int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
+	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision, struct bh_compiled *ret,
+	       struct bh_err *err) bh_must_check;
+
+#endif
