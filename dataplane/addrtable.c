@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+// SPDX-License-Identifier: GPL-3.0-or-later
 /*
  * dataplane/addrtable.c - address -> class, in memory that one writer and all workers share
  *
@@ -24,6 +24,8 @@
 
 #include "common/hash.h"
 #include "common/util.h"
+
+#include "common/banned.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010

@@ -26,15 +26,16 @@ struct bh_pool_ops {
 };
 
 struct bh_pool_config {
-	const char *run_dir;	/* worker-N.sock, worker-N.pid */
+	const char *run_dir;    /* worker-N.sock, worker-N.pid */
 	const char *worker_bin; /* path of bulkhead-worker */
 	uint16_t queue_base;
 	uint16_t n;
 	struct bh_engine_config engine;
 };
 
-int bh_pool_new(struct bh_loop *loop, const struct bh_pool_config *cfg, const struct bh_pool_ops *ops, void *arg,
-		struct bh_pool **ret, struct bh_err *err) bh_must_check;
+int bh_pool_new(struct bh_loop *loop, const struct bh_pool_config *cfg,
+		const struct bh_pool_ops *ops, void *arg, struct bh_pool **ret, struct bh_err *err)
+    bh_must_check;
 /* Leaves the workers running (the next agent takes them over). */
 struct bh_pool *bh_pool_free(struct bh_pool *p);
 

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/worker/judge.c - the packets of one queue through the engine, and a verdict for each
+ *
+ * DOC: Exactly one verdict
+ *
+ * The kernel keeps a packet until its id is answered, and takes one answer. So the ids given to the engine
+ * stand in a table together with the packet's mark, the engine's answer takes the id out, and only what was
+ * in the table is sent: an answer too many goes nowhere, and none is sent but by answer(). A packet that
+ * cannot enter the table is answered at once, with a drop.
+ *
+ * DOC: A predecessor's packets
+ *
+ * A worker that died had read packets that nobody else will answer. What it had not read still stands in the
+ * socket. So everything older than the first packet read here is dropped by one batch verdict.
+ */
+#include "dataplane/worker/judge.h"
+
+#include <fcntl.h>
+#include <linux/netfilter.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "common/hash.h"
+#include "common/util.h"
+#include "dataplane/worker/nfq.h"
+
+#include "common/banned.h"
+
+#define PENDING_SLOTS \
+	16384U /* twice the most that may be in it, which is twice the queue's length */
+#define PENDING_MAX 8192U
+#define ROUNDS_MAX  8
+#define RULES_MAX   (INT64_C(1) << 32)
+
+struct pending {
+	uint32_t id;
+	uint32_t mark : 16; /* the half that is not ours */
+	uint32_t used : 1;
+};
+
+struct rules {
+	void *mem; /* the block; unmapped when the view is gone */
+	size_t size;
+	struct bh_ruleset *rs;
+	struct bh_addrtable *addrs;
+};
+
+struct bh_judge {
+	struct bh_nfq *nfq;
+	struct bh_engine *engine;
+	bh_judge_finding_fn fn;
+	void *arg;
+	struct rules rules;
+	bool started; /* a packet was read */
+	bh_msec_t now;
+	size_t n_pending;
+	struct pending *pending;
+};
+
+static uint32_t pending_slot(uint32_t id)
+{
+	/* Ids are counted up by the kernel: neighbours fall into neighbouring slots, and that is fine. */
+	return id & (PENDING_SLOTS - 1);
+}
+
+static struct pending *pending_find(struct bh_judge *j, uint32_t id)
+{
+	uint32_t i = pending_slot(id);
+
+	/* Never more than half full: an empty slot ends it. */
+	while (j->pending[i].used && j->pending[i].id != id)
+		i = (i + 1) & (PENDING_SLOTS - 1);
+	return &j->pending[i];
+}
+
+static void pending_remove(struct bh_judge *j, struct pending *p)
+{
+	uint32_t hole = (uint32_t)(p - j->pending), i = hole;
+
+	/* Close the gap with whatever could have stood in it. */
+	for (;;) {
+		uint32_t home;
+
+		i = (i + 1) & (PENDING_SLOTS - 1);
+		if (!j->pending[i].used)
+			break;
+		home = pending_slot(j->pending[i].id);
+		if (((i - home) & (PENDING_SLOTS - 1)) < ((i - hole) & (PENDING_SLOTS - 1)))
+			continue;
+		j->pending[hole] = j->pending[i];
+		hole = i;
+	}
+	j->pending[hole].used = 0;
+	j->n_pending--;
+}
+
+/*
+ * The one place from which a verdict leaves. @mark: the packet's, of which our half is always cleared.
+ * What is not exactly an answer of the engine drops the packet.
+ */
+static void answer(struct bh_judge *j, uint32_t id, uint32_t mark, enum bh_verdict v,
+		   unsigned result)
+{
+	uint32_t verdict = NF_DROP;
+
+	mark &= ~BH_MARK_OURS;
+	if (v == BH_VERDICT_PASS) {
+		verdict = NF_ACCEPT;
+	} else if ((v == BH_VERDICT_SUB && result <= BH_SUB_CONFIRM) ||
+		   (v == BH_VERDICT_RESULT && result >= BH_PROTO_FIRST &&
+		    result <= BH_MARK_RESULT >> BH_MARK_RESULT_SHIFT)) {
+		verdict = NF_REPEAT;
+		mark |= BH_VMARK | result << BH_MARK_RESULT_SHIFT;
+	}
+	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, mark);
+}
+
+static void on_verdict(void *arg, uint32_t id, enum bh_verdict v, unsigned result)
+{
+	struct bh_judge *j = arg;
+	struct pending *p = pending_find(j, id);
+	uint32_t mark = p->mark;
+
+	if (!p->used)
+		return;
+	pending_remove(j, p);
+	answer(j, id, mark, v, result);
+}
+
+static void on_finding(void *arg, const struct bh_finding *f)
+{
+	struct bh_judge *j = arg;
+
+	j->fn(j->arg, f);
+}
+
+static void on_packet(void *arg, const struct bh_nfq_packet *np)
+{
+	struct bh_judge *j = arg;
+	struct bh_packet p = {
+		.id = np->id,
+		.data = np->data,
+		.len = np->len,
+		.wire_len = np->wire_len,
+		.hook = np->hook,
+		.qmark = np->mark & BH_MARK_OURS,
+		.csum_unchecked = np->csum_unchecked,
+		.now = j->now,
+	};
+	struct pending *slot;
+
+	if (!j->started)
+		bh_nfq_drop_until(j->nfq, np->id - 1);
+	j->started = true;
+
+	slot = pending_find(j, np->id);
+	if (slot->used)
+		return; /* twice the same id: its verdict is still to come */
+	if (!j->rules.rs || np->damaged || j->n_pending >= PENDING_MAX ||
+	    (np->mark & BH_VMARK_MASK) != BH_QMARK) {
+		answer(j, np->id, np->mark, BH_VERDICT_DROP, 0);
+		return;
+	}
+	*slot = (struct pending){ .id = np->id, .mark = np->mark & 0xffff, .used = 1 };
+	j->n_pending++;
+	bh_engine_packet(j->engine, &p);
+}
+
+int bh_judge_new(int queue_fd, uint16_t queue, const struct bh_engine_config *cfg,
+		 bh_judge_finding_fn fn, void *arg, struct bh_judge **ret, struct bh_err *err)
+{
+	static const struct bh_engine_ops ops = { .verdict = on_verdict, .finding = on_finding };
+	bh_cleanup(bh_judge_freep) struct bh_judge *j = calloc(1, sizeof(*j));
+	int r;
+
+	if (!j)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	j->fn = fn;
+	j->arg = arg;
+	j->pending = calloc(PENDING_SLOTS, sizeof(*j->pending));
+	if (!j->pending)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	r = bh_nfq_new(queue_fd, queue, &j->nfq);
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory for the queue's buffers");
+	r = bh_engine_new(cfg, &ops, j, &j->engine, err);
+	if (r < 0)
+		return r;
+	*ret = bh_take_ptr(&j);
+	return 0;
+}
+
+static void rules_done(struct rules *r)
+{
+	bh_ruleset_free(r->rs);
+	bh_addrtable_free(r->addrs);
+	if (r->mem)
+		(void)munmap(r->mem, r->size);
+	*r = (struct rules){ .mem = NULL };
+}
+
+struct bh_judge *bh_judge_free(struct bh_judge *j)
+{
+	if (!j)
+		return NULL;
+	bh_engine_free(j->engine);
+	bh_nfq_free(j->nfq);
+	rules_done(&j->rules);
+	free(j->pending);
+	free(j);
+	return NULL;
+}
+
+static int map_rules(int fd, struct rules *ret, struct bh_err *err)
+{
+	const int need = F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE;
+	struct stat st;
+	int seals;
+
+	/* Unsealed, it could change after it was checked, or shrink under the reader. */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & need) != need)
+		return bh_err_set(err, -EPROTO, "rule set: not a sealed memory file");
+	if (fstat(fd, &st) < 0)
+		return bh_err_set(err, -errno, "rule set: fstat: %m");
+	if (st.st_size <= 0 || st.st_size > RULES_MAX)
+		return bh_err_set(err, -EPROTO, "rule set of %lld bytes", (long long)st.st_size);
+	/* Private: before Linux 6.7 a shared mapping of a file sealed against writing is refused. */
+	ret->mem = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (ret->mem == MAP_FAILED) {
+		ret->mem = NULL;
+		return bh_err_set(err, -errno, "rule set of %lld bytes: mmap: %m",
+				  (long long)st.st_size);
+	}
+	ret->size = (size_t)st.st_size;
+	return bh_ruleset_map(ret->mem, ret->size, &ret->rs, err);
+}
+
+int bh_judge_rules(struct bh_judge *j, int rules_fd, int addrs_fd, struct bh_err *err)
+{
+	bh_cleanup(rules_done) struct rules fresh = { .mem = NULL };
+	struct rules old = j->rules;
+	int r;
+
+	r = map_rules(rules_fd, &fresh, err);
+	if (r == 0)
+		r = bh_addrtable_map(addrs_fd, &fresh.addrs, err);
+	if (r < 0)
+		return r;
+	bh_engine_set_rules(j->engine, fresh.rs, fresh.addrs);
+	j->rules = fresh;
+	fresh = old;
+	return 0;
+}
+
+uint64_t bh_judge_revision(const struct bh_judge *j)
+{
+	return j->rules.rs ? bh_ruleset_revision(j->rules.rs) : 0;
+}
+
+int bh_judge_read(struct bh_judge *j)
+{
+	int r = 0;
+
+	for (int i = 0; i < ROUNDS_MAX; i++) {
+		j->now = bh_clock_now();
+		r = bh_nfq_read(j->nfq, on_packet, j);
+		bh_nfq_flush(j->nfq);
+		if (r < (int)BH_NFQ_ROUND)
+			break;
+	}
+	return r < 0 ? r : 0;
+}
+
+int bh_judge_tick(struct bh_judge *j)
+{
+	int r = bh_engine_tick(j->engine, bh_clock_now());
+
+	bh_nfq_flush(j->nfq);
+	return r;
+}
+
+void bh_judge_drain(struct bh_judge *j)
+{
+	bh_engine_drain(j->engine);
+	bh_nfq_flush(j->nfq);
+}
+
+size_t bh_judge_pending(const struct bh_judge *j)
+{
+	return j->n_pending;
+}
+
+void bh_judge_stats_get(const struct bh_judge *j, struct bh_worker_stats *ret)
+{
+	struct bh_nfq_stats nfq;
+
+	bh_nfq_stats_get(j->nfq, &nfq);
+	bh_engine_stats_get(j->engine, &ret->engine);
+	ret->verdicts = nfq.verdicts;
+	ret->verdict_errors = nfq.errors;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * dataplane/worker/nfq.h - one NFQUEUE on a plain netlink socket
+ *
+ * The queue belongs to the socket that bound it, whoever holds a descriptor of it. So the agent opens it and
+ * keeps one, and a worker that dies leaves the queue and the packets in it to its successor.
+ *
+ *	agent	bh_nfq_open()
+ *	worker	bh_nfq_new() -> { bh_nfq_read() -> bh_nfq_verdict()... -> bh_nfq_flush() }...
+ *
+ * Thread-safety: a struct bh_nfq belongs to one thread.
+ */
+#ifndef BH_DATAPLANE_WORKER_NFQ_H
+#define BH_DATAPLANE_WORKER_NFQ_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+struct bh_nfq;
+
+struct bh_nfq_packet {
+	uint32_t id;
+	uint32_t mark;
+	uint8_t hook;        /* NF_INET_* */
+	const uint8_t *data; /* from the IP header on; valid during the call */
+	uint32_t len;
+	uint32_t wire_len; /* more than @len: the copy was cut */
+	bool csum_unchecked;
+	bool damaged; /* the message about it was: there may be no data */
+};
+
+typedef void (*bh_nfq_fn)(void *arg, const struct bh_nfq_packet *p);
+
+/**
+ * bh_nfq_open() - Bind queue @queue of this network namespace to a new socket
+ * @maxlen:	Packets that may wait in the queue
+ *
+ * Return: 0, -EBUSY (somebody else has that queue), -EPERM (CAP_NET_ADMIN is missing), another negative errno
+ */
+int bh_nfq_open(uint16_t queue, uint32_t maxlen, int *ret_fd, struct bh_err *err) bh_must_check;
+
+/* Reads and answers by @fd, which stays the caller's. All memory is taken here. */
+int bh_nfq_new(int fd, uint16_t queue, struct bh_nfq **ret) bh_must_check;
+struct bh_nfq *bh_nfq_free(struct bh_nfq *q);
+BH_DEFINE_CLEANUP(struct bh_nfq, bh_nfq_free);
+
+/**
+ * bh_nfq_read() - One round: what is there, at most BH_NFQ_ROUND messages; does not wait
+ * @fn:		Called for each packet whose id could be read
+ *
+ * Return: messages read, 0 if there was nothing, or a negative errno
+ */
+int bh_nfq_read(struct bh_nfq *q, bh_nfq_fn fn, void *arg) bh_must_check;
+#define BH_NFQ_ROUND 32U
+
+/* Collected, and sent by bh_nfq_flush() or when there is no more room. @verdict: NF_ACCEPT, NF_DROP, NF_REPEAT. */
+void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark);
+/* Every packet still unanswered that is not newer than @id is dropped: what a dead predecessor had read. */
+void bh_nfq_drop_until(struct bh_nfq *q, uint32_t id);
+void bh_nfq_flush(struct bh_nfq *q);
+
+struct bh_nfq_stats {
+	uint64_t verdicts; /* sent */
+	uint64_t errors;   /* verdicts the kernel did not take */
+	uint64_t foreign;  /* messages that were no packets of this queue */
+};
+void bh_nfq_stats_get(const struct bh_nfq *q, struct bh_nfq_stats *ret);
+
+#endif
