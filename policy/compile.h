@@ -16,6 +16,9 @@
 
 struct bh_compiler;
 
+/* Cells of one rule set: 24 bytes each here, some 100 in the kernel. */
+#define BH_CELLS_MAX (16U * 1024 * 1024)
+
 int bh_compiler_new(struct bh_compiler **ret) bh_must_check;
 struct bh_compiler *bh_compiler_free(struct bh_compiler *c);
 BH_DEFINE_CLEANUP(struct bh_compiler, bh_compiler_free);
@@ -44,7 +47,11 @@ void bh_compiled_done(struct bh_compiled *c);
  * @revision:	Stamped into the rule set
  * @ret:	Filled; to be released by bh_compiled_done()
  *
- * Return: 0; -E2BIG (numbers or limits exhausted; said in @err), -ENOMEM. The compiler stays usable.
+ * Cells are made for classes that have a local endpoint. If no endpoint at all is local (offline use), they
+ * are made for all. Asked for the policies of another class, the rule set refuses (bh_class.subject_*: 2).
+ *
+ * Return: 0; -E2BIG (numbers or limits exhausted; said in @err), -ENOTSUP (a tier of a later version),
+ * -EINVAL (a member of the model has no value), -ENOMEM. The compiler stays usable.
  */
 int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
 	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision, struct bh_compiled *ret,

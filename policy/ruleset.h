@@ -101,7 +101,8 @@ struct bh_cidr_piece { /* disjoint, sorted by lo */
 struct bh_class {
 	uint32_t number;
 	uint32_t text; /* offset of a description, e.g. "shop: app=web" */
-	uint32_t subject_in; /* 1: some policy selects it for ingress: it has cells */
+	uint32_t subject_in; /* 1: some policy selects it for ingress: it has cells. 2: the same, but none of
+			      * its endpoints is local, so there are no cells. 0: no policy selects it */
 	uint32_t subject_eg;
 };
 
