@@ -178,15 +178,9 @@ int bh_record_write(const struct bh_attachment *t, const json_t *record, struct 
 	return 0;
 }
 
-static bool same(const json_t *o, const char *key, const char *want)
-{
-	const char *s;
-
-	return bh_json_str(o, key, &s, NULL) == 0 && bh_streq(s, want);
-}
-
 int bh_record_read(const struct bh_attachment *t, json_t **ret, struct bh_err *err)
 {
+	const char *network, *id, *ifname;
 	bh_autofree char *data = NULL;
 	bh_autojson json_t *v = NULL;
 	size_t size;
@@ -197,8 +191,10 @@ int bh_record_read(const struct bh_attachment *t, json_t **ret, struct bh_err *e
 	r = bh_json_load(data, size, BH_CNI_MSG_MAX, &v, err);
 	if (r < 0)
 		return bh_err_wrap(err, r == -ENOMEM ? r : -EINVAL, "'%s'", t->record_path);
-	if (!same(v, "network", t->network) || !same(v, "id", t->id) ||
-	    !same(v, "ifname", t->ifname))
+	if (bh_json_str(v, "network", &network, err) < 0 || bh_json_str(v, "id", &id, err) < 0 ||
+	    bh_json_str(v, "ifname", &ifname, err) < 0)
+		return bh_err_wrap(err, -EINVAL, "'%s'", t->record_path);
+	if (!bh_streq(network, t->network) || !bh_streq(id, t->id) || !bh_streq(ifname, t->ifname))
 		return bh_err_set(err, -EPERM, "'%s' is the record of another attachment",
 				  t->record_path);
 	*ret = bh_take_ptr(&v);
@@ -215,7 +211,9 @@ int bh_record_remove(const struct bh_attachment *t, struct bh_err *err)
 
 bool bh_record_fresh(const struct bh_attachment *t, const json_t *record)
 {
-	return same(record, "boot", t->boot);
+	const char *boot;
+
+	return bh_json_str(record, "boot", &boot, NULL) == 0 && bh_streq(boot, t->boot);
 }
 
 size_t bh_record_ips(const json_t *record, struct bh_addr *ret, size_t max)

@@ -76,10 +76,10 @@ class Scene:
         self.containers.append(c)
         return c
 
-    def start(self, verb, cid="c1", netns="", ifname="eth0", conf=None, stdin=None, args="", env=None, **more):
+    def start(self, verb, cid="c1", netns="", ifname="eth0", conf=None, stdin=None, cni_args="", env=None, **more):
         """The running plugin. `more` goes into the configuration; a value None leaves a key out."""
         variables = {"CNI_COMMAND": verb, "CNI_CONTAINERID": cid, "CNI_NETNS": netns, "CNI_IFNAME": ifname,
-                     "CNI_PATH": str(PLUGIN.parent), "CNI_ARGS": args, **(env or {})}
+                     "CNI_PATH": str(PLUGIN.parent), "CNI_ARGS": cni_args, **(env or {})}
         full = {k: v for k, v in {**(conf or self.conf), **more}.items() if v is not None}
         if stdin is None:
             stdin = json.dumps(full)
