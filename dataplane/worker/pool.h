@@ -7,6 +7,9 @@
  * pool still holds the queue socket: it starts a successor with it, which first answers the older packets by
  * one batch verdict (drop; TCP sends again).
  *
+ * A worker that hangs (five seconds without an answer) is ended and replaced likewise. The operations are
+ * called from the loop only, never inside a call of the owner.
+ *
  * Thread-safety: the thread of the loop.
  */
 #ifndef BH_DATAPLANE_WORKER_POOL_H
@@ -21,7 +24,11 @@ struct bh_pool_ops {
 	void (*finding)(void *arg, unsigned worker, int64_t wall_us, const struct bh_finding *f);
 	/* Findings or packets that nobody will hear of: to be written as a `loss` record. */
 	void (*lost)(void *arg, unsigned worker, const char *cause, uint64_t n);
-	/* A worker died and was replaced (or could not be: err set). */
+	/*
+	 * A worker died and was replaced. @status: as waitpid(2) gives it, -1 if it was started by an
+	 * agent before us; @gap_ms: from the death to the successor's first word, -1: none could be started
+	 * (tried again every second).
+	 */
 	void (*restarted)(void *arg, unsigned worker, int status, bh_msec_t gap_ms);
 };
 

@@ -277,8 +277,8 @@ static void refused_rules_leave_the_old(void **state)
 
 	start(s, 2);
 	assert_int_equal(publish(s, 666, &err), -EPROTO);
-	assert_string_equal(err.msg,
-			    "worker 0 refuses the rules of revision 666: the number of the beast");
+	assert_non_null(
+	    strstr(err.msg, " refuses the rules of revision 666: the number of the beast"));
 	assert_int_equal(worker(s, 0).revision, 1);
 	assert_true(passes(s, 0, 'P'));
 	/* A successor gets what was accepted. */
@@ -481,7 +481,7 @@ static void other_settings_mean_another_worker(void **state)
 static void a_worker_without_its_name_is_found_by_number(void **state)
 {
 	struct scene *s = &scene;
-	char path[128];
+	char path[1024];
 	int pid;
 
 	start(s, 1);
