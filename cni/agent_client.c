@@ -67,11 +67,12 @@ static int check_peer(int fd, struct bh_err *err)
 
 static int dial(struct call *c, const char *run_dir, int64_t timeout_ms, struct bh_err *err)
 {
-	bh_autoclose int dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	bh_autoclose int dir = -1;
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	struct timeval tv = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
 	int flags;
 
+	dir = open(run_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return bh_err_set(err, errno == ENOENT ? -ECONNREFUSED : -errno,
 				  "the agent is not running: cannot open '%s': %s", run_dir,

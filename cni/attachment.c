@@ -80,7 +80,9 @@ int bh_attachment_init(struct bh_attachment *t, const char *run_dir, const char 
 		t->record_path = NULL;
 	if (asprintf(&t->lock_path, "%s/attachments/%s.lock", run_dir, t->hash) < 0)
 		t->lock_path = NULL;
-	if (!t->folder || !t->record_path || !t->lock_path)
+	if (asprintf(&t->tmp_path, "%s/attachments/.%s.tmp", run_dir, t->hash) < 0)
+		t->tmp_path = NULL;
+	if (!t->folder || !t->record_path || !t->lock_path || !t->tmp_path)
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	return 0;
 }
@@ -101,15 +103,17 @@ void bh_attachment_done(struct bh_attachment *t)
 	free(t->folder);
 	free(t->record_path);
 	free(t->lock_path);
+	free(t->tmp_path);
 	*t = (struct bh_attachment)BH_ATTACHMENT_INIT;
 }
 
 /* 1: locked. 0: somebody else has it, or had and removed it. */
 static int try_lock(struct bh_attachment *t, struct bh_err *err)
 {
-	bh_autoclose int fd = open(t->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	bh_autoclose int fd = -1;
 	struct stat mine, there;
 
+	fd = open(t->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || fstat(fd, &mine) < 0)
 		return bh_err_set(err, -errno, "cannot open '%s': %s", t->lock_path,
 				  strerrordesc_np(errno));
@@ -123,6 +127,7 @@ static int try_lock(struct bh_attachment *t, struct bh_err *err)
 	    there.st_dev != mine.st_dev)
 		return 0;
 	t->lock_fd = bh_take_fd(&fd);
+	(void)unlink(t->tmp_path); /* left by a call that was killed while it wrote */
 	return 1;
 }
 
@@ -150,15 +155,15 @@ int bh_attachment_lock(struct bh_attachment *t, int64_t wait_ms, struct bh_err *
 
 int bh_record_write(const struct bh_attachment *t, const json_t *record, struct bh_err *err)
 {
-	bh_autofree char *text = bh_json_text(record), *tmp = NULL;
+	bh_autofree char *text = bh_json_text(record);
 	bh_autoclose int fd = -1;
 	int r = 0;
 
-	if (!text || asprintf(&tmp, "%s/.%s.tmp", t->folder, t->hash) < 0)
+	if (!text)
 		return bh_err_set(err, -ENOMEM, "out of memory");
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = open(t->tmp_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return bh_err_set(err, -errno, "cannot write '%s': %s", tmp,
+		return bh_err_set(err, -errno, "cannot write '%s': %s", t->tmp_path,
 				  strerrordesc_np(errno));
 	for (size_t done = 0, size = strlen(text); r == 0 && done < size;) {
 		ssize_t n = write(fd, text + done, size - done);
@@ -168,10 +173,10 @@ int bh_record_write(const struct bh_attachment *t, const json_t *record, struct 
 		else if (n == 0 || errno != EINTR)
 			r = n == 0 ? -EIO : -errno;
 	}
-	if (r == 0 && rename(tmp, t->record_path) < 0)
+	if (r == 0 && rename(t->tmp_path, t->record_path) < 0)
 		r = -errno;
 	if (r < 0) {
-		(void)unlink(tmp);
+		(void)unlink(t->tmp_path);
 		return bh_err_set(err, r, "cannot write '%s': %s", t->record_path,
 				  strerrordesc_np(-r));
 	}

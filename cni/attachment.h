@@ -36,6 +36,7 @@ struct bh_attachment {
 	char *folder; /* RUNDIR/attachments */
 	char *record_path;
 	char *lock_path;
+	char *tmp_path;
 	int lock_fd;
 };
 #define BH_ATTACHMENT_INIT    \

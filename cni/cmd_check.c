@@ -77,7 +77,7 @@ static int cont_side(const struct check *s, const json_t *entry, struct bh_err *
 	bh_cleanup(bh_rtnl_closep) struct nl_sock *sk = NULL;
 	const char *want = json_string_value(json_object_get(entry, "mac"));
 	char text[BH_PREFIX_STRLEN], mac[18];
-	struct bh_link link;
+	struct bh_link link = { .index = 0 };
 	int r = bh_rtnl_open(&sk, err);
 
 	if (r == 0)
@@ -106,7 +106,7 @@ static int cont_side(const struct check *s, const json_t *entry, struct bh_err *
 static int host_side(const struct check *s, struct bh_err *err)
 {
 	bh_cleanup(bh_rtnl_closep) struct nl_sock *sk = NULL;
-	struct bh_link link;
+	struct bh_link link = { .index = 0 };
 	int r = bh_rtnl_open(&sk, err);
 
 	if (r == 0)

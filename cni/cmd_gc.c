@@ -110,6 +110,7 @@ enum bh_cni_code bh_cmd_gc(const struct bh_cni_args *a, struct bh_netconf *c,
 		return errno == ENOENT ? BH_CNI_OK
 				       : bh_cni_fail(e, BH_CNI_SYSTEM, "cannot read '%.200s': %s",
 						     folder, strerrordesc_np(errno));
+	// cppcheck-suppress readdirCalled
 	while ((de = readdir(d))) {
 		size_t len = strlen(de->d_name);
 		bh_autofree char *path = NULL;

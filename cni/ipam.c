@@ -71,14 +71,19 @@ static int store_open(struct store *s, const char *run_dir, bool make, struct bh
 
 static int put_file(int dir, const char *name, const char *text, struct bh_err *err)
 {
-	bh_autoclose int fd =
-	    openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	size_t size = strlen(text);
+	bh_autoclose int fd = -1;
+	ssize_t n = -1;
 
-	if (fd < 0 || write(fd, text, size) != (ssize_t)size)
-		return bh_err_set(err, errno ? -errno : -EIO,
-				  "cannot write an address file '%s': %s", name,
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		n = write(fd, text, size);
+	if (n < 0)
+		return bh_err_set(err, -errno, "cannot write the address file '%s': %s", name,
 				  strerrordesc_np(errno));
+	if ((size_t)n != size)
+		return bh_err_set(err, -EIO, "the address file '%s' took %zd of %zu bytes", name, n,
+				  size);
 	return 0;
 }
 
@@ -301,6 +306,7 @@ static int drop_all(const struct store *s, struct bh_err *err)
 		return bh_err_set(err, -errno, "cannot read the folder of addresses: %s",
 				  strerrordesc_np(errno));
 	(void)bh_take_fd(&fd);
+	// cppcheck-suppress readdirCalled
 	while ((de = readdir(d)))
 		if (de->d_name[0] != '.' && holder_of(s, de->d_name) == HOLDER_SELF)
 			(void)unlinkat(s->dir, de->d_name, 0);

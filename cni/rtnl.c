@@ -35,6 +35,8 @@
 /* Queues of a veth. The kernel's default is one for each possible CPU, which makes a veth cost 2 ms on a
  * machine with 64; a container's veth is processed where the packet came from anyway. */
 #define QUEUES 1U
+/* Largest message the kernel sends: its dump buffers. */
+#define MESSAGE_MAX 32768U
 
 static void link_putp(struct rtnl_link **p)
 {
@@ -91,6 +93,9 @@ int bh_rtnl_open(struct nl_sock **ret, struct bh_err *err)
 		nl_socket_free(sk);
 		return bh_err_set(err, -EIO, "cannot open a netlink socket: %s", nl_geterror(r));
 	}
+	/* A buffer that holds any message of the kernel, so that none is asked for its size first. */
+	nl_socket_disable_msg_peek(sk);
+	(void)nl_socket_set_msg_buf_size(sk, MESSAGE_MAX);
 	/* Kernels without them still answer, with fewer words and unfiltered dumps. */
 	(void)setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
 	(void)setsockopt(nl_socket_get_fd(sk), SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));

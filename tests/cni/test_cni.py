@@ -542,6 +542,28 @@ def test_add_after_a_killed_add_in_a_new_namespace(scene):
     scene.assert_clean()
 
 
+def test_killed_at_any_moment(scene):
+    """SIGKILL all along an ADD, in steps of a tenth of a millisecond: DEL always finds everything."""
+    c = scene.container()
+    died = 0
+    for i in range(60):
+        child = scene.start("ADD", "c1", c.path)
+        child.stdin.write(child.input)
+        child.stdin.close()
+        moment = time.monotonic() + 0.001 + i / 10000
+        while time.monotonic() < moment:
+            pass
+        child.kill()
+        died += child.wait() != 0
+        child.stdout.close()
+        child.stderr.close()
+        done = scene.call("DEL", "c1", c.path)
+        assert done.code == 0 and "warning" not in done.stderr, done.stderr
+        scene.assert_clean()
+    assert died
+    assert scene.add("c1", c)
+
+
 def phase(scene, value):
     (name,) = scene.files("attachments")
     path = Path(scene.run_dir, name)
