@@ -71,6 +71,29 @@ static bool lists(const struct check *s, const char *list, const char *key, cons
 	return false;
 }
 
+/* Listed routes through our gateways are ours. */
+static int cont_routes(const struct check *s, struct nl_sock *sk, uint32_t index,
+		       struct bh_err *err)
+{
+	json_t *v;
+	size_t i;
+
+	json_array_foreach(json_object_get(s->conf->prev, "routes"), i, v) {
+		const char *gw = json_string_value(json_object_get(v, "gw"));
+		const char *text = json_string_value(json_object_get(v, "dst"));
+		struct bh_prefix dst;
+		int r;
+
+		if (!(bh_streq(gw, BH_GATEWAY_V4) || bh_streq(gw, BH_GATEWAY_V6)) || !text ||
+		    bh_prefix_parse(text, &dst) < 0)
+			continue;
+		r = bh_rtnl_route_find(sk, index, &dst, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* In the container's namespace. */
 static int cont_side(const struct check *s, const json_t *entry, struct bh_err *err)
 {
@@ -90,17 +113,12 @@ static int cont_side(const struct check *s, const json_t *entry, struct bh_err *
 	for (size_t i = 0; r == 0 && i < s->n_ips; i++) {
 		struct bh_prefix p = { .addr = s->ips[i],
 				       .len = (uint8_t)(bh_addr_size(&s->ips[i]) * 8) };
-		struct bh_prefix dst = bh_wire_default(s->ips[i].family);
 
 		if (!lists(s, "ips", "address", bh_prefix_format(&p, text)))
 			continue;
 		r = bh_rtnl_addr_find(sk, link.index, &s->ips[i], err);
-		if (r == 0 && lists(s, "routes", "dst", bh_prefix_format(&dst, text)) &&
-		    !s->conf->routes_given &&
-		    json_array_size(json_object_get(s->conf->prev, "routes")) <= 2)
-			r = bh_rtnl_route_find(sk, link.index, &dst, err);
 	}
-	return r;
+	return r == 0 ? cont_routes(s, sk, link.index, err) : r;
 }
 
 static int host_side(const struct check *s, struct bh_err *err)
