@@ -145,6 +145,7 @@ static void run_done(struct bh_run *run)
 	bh_intern_done(&run->term_texts);
 	bh_intern_done(&run->port_names);
 	bh_intern_done(&run->port_vecs);
+	bh_intern_done(&run->port_vec_texts);
 	bh_intern_done(&run->group_keys);
 	bh_intern_done(&run->cidr_sets);
 	bh_intern_done(&run->sigma_keys);

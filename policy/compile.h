@@ -54,7 +54,7 @@ void bh_compiled_done(struct bh_compiled *c);
  * -EINVAL (a member of the model has no value), -ENOMEM. The compiler stays usable.
  */
 int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
-	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision, struct bh_compiled *ret,
-	       struct bh_err *err) bh_must_check;
+	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision,
+	       struct bh_compiled *ret, struct bh_err *err) bh_must_check;
 
 #endif

@@ -241,28 +241,37 @@ static int emit_contracts(struct emit *e)
 
 #define CLASS_TEXT_MAX 240U
 
-static void put_part(struct bh_buf *b, const struct bh_run *run, uint32_t term)
+static int part_cmp(const void *a, const void *b)
 {
-	if (b->len)
-		bh_buf_puts(b, "; ");
-	bh_buf_puts(b, bh_intern_key(&run->term_texts, term, NULL));
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* What the vector says: "shop: app=web; 10.0.0.0/8". */
-static void class_text(const struct bh_run *run, const struct bh_cclass *c, struct bh_buf *b)
+/* What the vector says: "10.0.0.0/8; port web=80/tcp; shop: app=web". */
+static int class_text(const struct bh_run *run, const struct bh_cclass *c, struct bh_buf *b)
 {
-	size_t n;
-	const uint32_t *blocks = bh_intern_key(&run->cidr_sets, c->cidrs, &n);
+	size_t n_blocks, n = 0;
+	const uint32_t *blocks = bh_intern_key(&run->cidr_sets, c->cidrs, &n_blocks);
 	const struct bh_group *g = c->endpoint ? &run->groups[c->group] : NULL;
+	bh_autofree const char **parts = NULL;
 
-	for (size_t i = 0; g && i < g->terms.n && b->len < CLASS_TEXT_MAX; i++)
-		put_part(b, run, g->terms.v[i]);
-	for (size_t i = 0; i < n / sizeof(*blocks) && b->len < CLASS_TEXT_MAX; i++)
-		put_part(b, run, blocks[i]);
+	n_blocks /= sizeof(*blocks);
+	parts = calloc(n_blocks + (g ? g->terms.n : 0) + 1, sizeof(*parts));
+	if (!parts)
+		return -ENOMEM;
+	for (size_t i = 0; i < n_blocks; i++)
+		parts[n++] = bh_intern_key(&run->term_texts, blocks[i], NULL);
+	for (size_t i = 0; g && i < g->terms.n; i++)
+		parts[n++] = bh_intern_key(&run->term_texts, g->terms.v[i], NULL);
+	if (g && run->port_vec_ids.v[g->ports] != BH_NONE)
+		parts[n++] = bh_intern_key(&run->port_vec_texts, g->ports, NULL);
+	qsort(parts, n, sizeof(*parts), part_cmp);
+	for (size_t i = 0; i < n && b->len < CLASS_TEXT_MAX; i++)
+		bh_buf_printf(b, "%s%s", i ? "; " : "", parts[i]);
 	if (b->len >= CLASS_TEXT_MAX)
 		bh_buf_puts(b, "; ...");
-	if (b->len == 0)
-		bh_buf_puts(b, c->endpoint ? "other endpoints" : "world");
+	if (n == 0)
+		bh_buf_puts(b, g ? "other endpoints" : "world");
+	return bh_buf_failed(b) ? -ENOMEM : 0;
 }
 
 static uint32_t subject_flag(const struct bh_cclass *c, enum bh_dir dir)
@@ -272,7 +281,7 @@ static uint32_t subject_flag(const struct bh_cclass *c, enum bh_dir dir)
 	return c->selected[dir] ? 2 : 0;
 }
 
-static void emit_classes(struct emit *e)
+static int emit_classes(struct emit *e)
 {
 	struct bh_run *run = e->run;
 
@@ -285,11 +294,12 @@ static void emit_classes(struct emit *e)
 			.subject_eg = subject_flag(c, BH_DIR_EGRESS),
 		};
 
-		class_text(run, c, &text);
-		e->b.failed |= bh_buf_failed(&text);
+		if (class_text(run, c, &text) < 0)
+			return -ENOMEM;
 		out.text = bh_rs_build_text(&e->b, bh_buf_str(&text));
 		(void)bh_rs_build_add(&e->b, BH_RS_CLASSES, &out, 1);
 	}
+	return 0;
 }
 
 static void emit_pieces(struct emit *e)
@@ -379,9 +389,10 @@ int bh_phase_emit(struct bh_run *run, uint64_t revision, struct bh_ruleset **ret
 		r = emit_reasons(&e);
 	if (r == 0)
 		r = emit_contracts(&e);
+	if (r == 0)
+		r = emit_classes(&e);
 	if (r < 0)
 		return r;
-	emit_classes(&e);
 	emit_pieces(&e);
 	r = emit_cells(&e);
 	return r < 0 ? r : bh_rs_build_finish(&e.b, revision, ret, run->err);

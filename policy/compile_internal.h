@@ -169,9 +169,10 @@ struct bh_run {
 	struct bh_u32s *port_classes; /* for each name: endpoint classes that resolve it */
 	struct bh_cpolicy *policies;
 
-	struct bh_intern port_vecs; /* 0 is the empty one */
-	struct bh_u32s
-	    port_vec_ids; /* of the compiler's term dictionary; BH_NONE for the empty one */
+	struct bh_intern port_vecs;      /* 0 is the empty one */
+	struct bh_intern port_vec_texts; /* "port web=80/tcp", at the same indexes */
+	/* Ids in the compiler's term dictionary; BH_NONE for the empty one. */
+	struct bh_u32s port_vec_ids;
 	struct bh_intern group_keys;
 	struct bh_group *groups;
 	size_t cap_groups;

@@ -225,18 +225,17 @@ static int port_vecs_number(struct bh_run *run)
 {
 	for (uint32_t i = 0; i < run->port_vecs.n; i++) {
 		bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
-		uint32_t id = BH_NONE;
+		uint32_t id = BH_NONE, idx;
 		int r = port_vec_text(run, i, &text);
 
-		if (r < 0)
-			return r;
-		if (text.len) {
+		/* As many different texts as vectors: the indexes are the same. */
+		if (r == 0)
+			r = bh_intern(&run->port_vec_texts, bh_buf_str(&text), text.len, &idx);
+		if (r == 0 && text.len)
 			r = bh_dict_number(&run->c->terms, bh_buf_str(&text), text.len,
 					   run->c->revision, &id);
-			if (r < 0)
-				return r;
-		}
-		r = bh_u32s_add(&run->port_vec_ids, id);
+		if (r == 0)
+			r = bh_u32s_add(&run->port_vec_ids, id);
 		if (r < 0)
 			return r;
 	}

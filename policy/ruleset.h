@@ -39,24 +39,24 @@
 
 /* ---- numbers ---- */
 
-#define BH_CLASS_INVALID	0U
-#define BH_CLASS_WORLD		1U	    /* no endpoint, in no CIDR of any policy */
-#define BH_CLASS_ENDPOINT	0x80000000U /* bit: class of an endpoint */
-#define BH_PEER_ANY		0U	    /* in the peer field of a cell */
-#define BH_PEER_ANY_ENDPOINT	BH_CLASS_ENDPOINT
+#define BH_CLASS_INVALID     0U
+#define BH_CLASS_WORLD       1U          /* no endpoint, in no CIDR of any policy */
+#define BH_CLASS_ENDPOINT    0x80000000U /* bit: class of an endpoint */
+#define BH_PEER_ANY          0U          /* in the peer field of a cell */
+#define BH_PEER_ANY_ENDPOINT BH_CLASS_ENDPOINT
 
-#define BH_PORT_ANY	   0U
+#define BH_PORT_ANY        0U
 #define BH_PORT_PIECE_BASE 0x10000U /* piece n of the port ranges is BH_PORT_PIECE_BASE + n */
 
 /* Decision word: bits 31-29 verdict, 28-24 flags, 23-0 number of a reason or of a contract. */
-#define BH_WORD_VERDICT	 0xe0000000U
-#define BH_WORD_ALLOW	 0x20000000U
-#define BH_WORD_DROP	 0x40000000U
-#define BH_WORD_REJECT	 0x60000000U
+#define BH_WORD_VERDICT  0xe0000000U
+#define BH_WORD_ALLOW    0x20000000U
+#define BH_WORD_DROP     0x40000000U
+#define BH_WORD_REJECT   0x60000000U
 #define BH_WORD_CONTRACT 0x80000000U
-#define BH_WORD_REPORT	 0x10000000U /* allowed, and to be recorded (monitor, alert, log) */
-#define BH_WORD_OPEN	 0x08000000U /* contract: passes when it cannot be judged (fail mode "open") */
-#define BH_WORD_NUMBER	 0x00ffffffU
+#define BH_WORD_REPORT   0x10000000U /* allowed, and to be recorded (monitor, alert, log) */
+#define BH_WORD_OPEN     0x08000000U /* contract: passes when it cannot be judged (fail mode "open") */
+#define BH_WORD_NUMBER   0x00ffffffU
 
 static inline uint32_t bh_word_verdict(uint32_t w)
 {
@@ -78,11 +78,11 @@ struct bh_ruleset; /* a view: owns its memory, or borrows a mapping */
 
 /* Fixed layout: these structures stand in the block as they are, host byte order, no padding. */
 struct bh_cell {
-	uint32_t dir;	  /* enum bh_dir */
+	uint32_t dir;     /* enum bh_dir */
 	uint32_t subject; /* class */
-	uint32_t peer;	  /* class, BH_PEER_ANY_ENDPOINT, BH_PEER_ANY */
-	uint32_t l4;	  /* IANA number; 0: any */
-	uint32_t port;	  /* 1-65535, BH_PORT_PIECE_BASE + n, or BH_PORT_ANY */
+	uint32_t peer;    /* class, BH_PEER_ANY_ENDPOINT, BH_PEER_ANY */
+	uint32_t l4;      /* IANA number; 0: any */
+	uint32_t port;    /* 1-65535, BH_PORT_PIECE_BASE + n, or BH_PORT_ANY */
 	uint32_t word;
 };
 
@@ -92,16 +92,17 @@ struct bh_port_piece {
 	uint32_t l4; /* pieces of one protocol are disjoint */
 };
 
-struct bh_cidr_piece { /* disjoint, sorted by lo */
+struct bh_cidr_piece {          /* disjoint, sorted by lo */
 	uint8_t lo[16], hi[16]; /* inclusive, network order; v4 uses the first four bytes */
-	uint32_t family;	/* 4 or 6 */
-	uint32_t cls;		/* class of addresses in it that are no endpoint's */
+	uint32_t family;        /* 4 or 6 */
+	uint32_t cls;           /* class of addresses in it that are no endpoint's */
 };
 
 struct bh_class {
 	uint32_t number;
 	uint32_t text; /* offset of a description, e.g. "shop: app=web" */
-	uint32_t subject_in; /* 1: some policy selects it for ingress: it has cells. 2: the same, but none of
+	uint32_t
+	    subject_in; /* 1: some policy selects it for ingress: it has cells. 2: the same, but none of
 			      * its endpoints is local, so there are no cells. 0: no policy selects it */
 	uint32_t subject_eg;
 };
@@ -109,35 +110,36 @@ struct bh_class {
 struct bh_contract_entry {
 	uint32_t contract;
 	uint32_t proto; /* enum bh_proto */
-	uint32_t word;	/* ALLOW, DROP or REJECT, with a reason */
+	uint32_t word;  /* ALLOW, DROP or REJECT, with a reason */
 };
 
 struct bh_contract {
-	uint32_t number;  /* from 1 */
-	uint32_t first, n; /* entries, in order of precedence, one for a protocol */
-	uint32_t other;	    /* word for a protocol that no entry names */
+	uint32_t number;    /* from 1 */
+	uint32_t first, n;  /* entries, in order of precedence, one for a protocol */
+	uint32_t other;     /* word for a protocol that no entry names */
 	uint32_t unknown;   /* certainly no protocol that is named here, and nobody knows it */
 	uint32_t undecided; /* not certain within the budget */
 };
 
 enum bh_reason_kind {
 	BH_REASON_INVALID = 0,
-	BH_REASON_RULE,	      /* this rule allowed, denied, rejected, alerted or logged */
-	BH_REASON_ISOLATED,   /* isolated, and no rule allows it */
-	BH_REASON_PROTOCOL,   /* a rule allows the port, but not this protocol */
+	BH_REASON_RULE,     /* this rule allowed, denied, rejected, alerted or logged */
+	BH_REASON_ISOLATED, /* isolated, and no rule allows it */
+	BH_REASON_PROTOCOL, /* a rule allows the port, but not this protocol */
 	BH_REASON_NOT_ISOLATED, /* allowed: selected, but not isolated in this direction, and no deny matches */
-	BH_REASON_WOULD,      /* allowed; this monitor-mode policy would have refused */
+	BH_REASON_WOULD, /* allowed; this monitor-mode policy would have refused */
 	BH_REASON_COUNT,
 };
 
 struct bh_reason {
 	uint32_t number; /* from 1; decision words carry it */
-	uint32_t kind;	 /* enum bh_reason_kind */
-	uint32_t dir;	 /* enum bh_dir */
+	uint32_t kind;   /* enum bh_reason_kind */
+	uint32_t dir;    /* enum bh_dir */
 	uint32_t policy; /* index of bh_rs_policy; UINT32_MAX: none */
-	uint32_t rule;	 /* index of bh_rs_rule; UINT32_MAX: none */
-	uint32_t text;	 /* offset: "isolated by NetworkPolicy shop/deny-all, ..." */
-	uint32_t expected; /* index of a bh_protoset; UINT32_MAX: none. What would have been allowed here */
+	uint32_t rule;   /* index of bh_rs_rule; UINT32_MAX: none */
+	uint32_t text;   /* offset: "isolated by NetworkPolicy shop/deny-all, ..." */
+	uint32_t
+	    expected; /* index of a bh_protoset; UINT32_MAX: none. What would have been allowed here */
 };
 
 struct bh_rs_policy {
@@ -159,7 +161,8 @@ struct bh_rs_rule {
  *
  * Return: 0, -EPROTO (not a rule set, another version, inconsistent), -ENOMEM
  */
-int bh_ruleset_map(const void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err) bh_must_check;
+int bh_ruleset_map(const void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err)
+    bh_must_check;
 struct bh_ruleset *bh_ruleset_free(struct bh_ruleset *rs);
 BH_DEFINE_CLEANUP(struct bh_ruleset, bh_ruleset_free);
 
@@ -169,12 +172,15 @@ uint64_t bh_ruleset_revision(const struct bh_ruleset *rs);
 /* The text at an offset; "" for an offset that is none. */
 const char *bh_ruleset_text(const struct bh_ruleset *rs, uint32_t offset);
 
-const struct bh_cell *bh_ruleset_cells(const struct bh_ruleset *rs, size_t *ret_n); /* sorted by key */
+const struct bh_cell *bh_ruleset_cells(const struct bh_ruleset *rs,
+				       size_t *ret_n); /* sorted by key */
 const struct bh_port_piece *bh_ruleset_port_pieces(const struct bh_ruleset *rs, size_t *ret_n);
 const struct bh_cidr_piece *bh_ruleset_cidr_pieces(const struct bh_ruleset *rs, size_t *ret_n);
-const struct bh_class *bh_ruleset_classes(const struct bh_ruleset *rs, size_t *ret_n); /* sorted by number */
+const struct bh_class *bh_ruleset_classes(const struct bh_ruleset *rs,
+					  size_t *ret_n); /* sorted by number */
 const struct bh_contract *bh_ruleset_contracts(const struct bh_ruleset *rs, size_t *ret_n);
-const struct bh_contract_entry *bh_ruleset_entries(const struct bh_ruleset *rs, const struct bh_contract *c);
+const struct bh_contract_entry *bh_ruleset_entries(const struct bh_ruleset *rs,
+						   const struct bh_contract *c);
 
 /* By number; NULL if there is none. */
 const struct bh_class *bh_ruleset_class(const struct bh_ruleset *rs, uint32_t number);
@@ -198,14 +204,15 @@ uint32_t bh_ruleset_outside_class(const struct bh_ruleset *rs, const struct bh_a
  *
  * Return: the word of the first cell that hits; 0 if no policy selects @subject in this direction
  */
-uint32_t bh_ruleset_lookup(const struct bh_ruleset *rs, enum bh_dir dir, uint32_t subject, uint32_t peer,
-			   uint8_t l4, uint16_t port);
+uint32_t bh_ruleset_lookup(const struct bh_ruleset *rs, enum bh_dir dir, uint32_t subject,
+			   uint32_t peer, uint8_t l4, uint16_t port);
 
 /* A connection, seen from its first packet. */
 struct bh_conn {
 	struct bh_addr src, dst;
-	uint32_t src_class, dst_class; /* of endpoints; 0: not an endpoint (its outside class is looked up) */
-	bool src_local, dst_local;     /* subject on this host */
+	uint32_t src_class,
+	    dst_class; /* of endpoints; 0: not an endpoint (its outside class is looked up) */
+	bool src_local, dst_local; /* subject on this host */
 	uint8_t l4;
 	uint16_t dport;
 };
