@@ -200,6 +200,7 @@ struct bh_policy_set {
 	size_t n_namespaces;
 	struct bh_endpoint **endpoints; /* of kind Endpoint manifests; sorted by ns, name */
 	size_t n_endpoints;
+	bool unsorted; /* policies were added out of order; bh_load_finish() sorts */
 };
 
 struct bh_policy_set *bh_policy_set_new(void);
