@@ -142,7 +142,7 @@ static int emit_policies(struct emit *e)
 				const struct bh_rs_rule rr = {
 					.policy = i,
 					.dir = d,
-					.index = rule->index,
+					.index = (uint32_t)k,
 					.action = rule->action,
 					.name = bh_rs_build_text(&e->b, rule->name),
 					.line = rule->pos.line,

@@ -206,8 +206,7 @@ static void put_rule(struct bh_buf *b, const struct judge *j, uint32_t policy, u
 	if (p->rules[j->s->dir][rule].name)
 		bh_buf_printf(b, " rule \"%s\"", p->rules[j->s->dir][rule].name);
 	else
-		bh_buf_printf(b, " %s[%u]", bh_dir_name(j->s->dir),
-			      p->rules[j->s->dir][rule].index);
+		bh_buf_printf(b, " %s[%u]", bh_dir_name(j->s->dir), rule);
 }
 
 #define ISOLATORS_SHOWN 4U

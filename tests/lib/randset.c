@@ -274,7 +274,6 @@ static struct bh_policy *policy_random(struct rnd *r, unsigned i, bool network_p
 		p->isolates[d] = rnd_one_in(r, 2);
 		p->rules[d] = must(calloc(n + 1, sizeof(*p->rules[d])));
 		for (; p->n_rules[d] < n; p->n_rules[d]++) {
-			p->rules[d][p->n_rules[d]].index = (uint32_t)p->n_rules[d];
 			rule_random(r, &p->rules[d][p->n_rules[d]], network_policy);
 		}
 	}

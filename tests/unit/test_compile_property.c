@@ -144,7 +144,8 @@ static bool same_reason(const struct scene *sc, uint32_t word, const struct orac
 	if (p && (strcmp(bh_ruleset_text(sc->out.rules, p->name), a->policy->name) != 0 ||
 		  strcmp(bh_ruleset_text(sc->out.rules, p->ns), a->policy->ns) != 0))
 		return false;
-	return !rule || (rule->index == a->rule->index && rule->policy == r->policy);
+	return !rule ||
+	       (&a->policy->rules[r->dir][rule->index] == a->rule && rule->policy == r->policy);
 }
 
 /* What the compiled word says when @q->proto is spoken. */
