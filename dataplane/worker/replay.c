@@ -670,7 +670,7 @@ void bh_replay_stats_get(const struct bh_replay *r, struct bh_replay_stats *ret)
 
 uint32_t bh_replay_word(const struct bh_replay_flow *f, enum bh_dir *ret_dir)
 {
-	enum bh_dir ignored, *dir = ret_dir ? ret_dir : &ignored;
+	enum bh_dir ignored = BH_DIR_INVALID, *dir = ret_dir ? ret_dir : &ignored;
 	uint32_t e = f->final.egress, i = f->final.ingress;
 
 	*dir = BH_DIR_INVALID;

@@ -27,6 +27,14 @@
 
 #include "common/banned.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#endif
+
 /* 0-2, listening socket, queue, epoll, a connection and its successor, two rule sets' descriptors, some room. */
 #define FILES_MAX 16
 
@@ -106,7 +114,7 @@ static const int calls[] = {
 	SCMP_SYS(rt_sigprocmask),
 	SCMP_SYS(rt_sigreturn),
 	SCMP_SYS(restart_syscall),
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef SANITIZED
 	SCMP_SYS(sigaltstack),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(rt_sigaction),
