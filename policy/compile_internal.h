@@ -110,8 +110,8 @@ struct bh_cclass {
 	uint32_t group; /* one that has this vector; endpoints only */
 	uint32_t cidrs; /* index into cidr_sets */
 	uint32_t ports; /* index into port_vecs */
-	uint32_t
-	    sigma[BH_DIR_COUNT]; /* subject: index into sigmas; BH_NONE: no policy, or no cells */
+	/* Subject: index into sigmas; BH_NONE: no policy, or no cells. */
+	uint32_t sigma[BH_DIR_COUNT];
 	bool selected[BH_DIR_COUNT];
 };
 

@@ -18,7 +18,8 @@ struct bh_query {
 	/* Either an endpoint (index into the compiler's list) or, with endpoint == SIZE_MAX, an address. */
 	size_t from_endpoint, to_endpoint;
 	struct bh_addr from_addr, to_addr;
-	uint8_t family; /* 4 or 6: which addresses of the endpoints; 0: the first family both have */
+	/* 4 or 6: which addresses of the endpoints; 0: the first family both have. */
+	uint8_t family;
 	uint8_t l4;
 	uint16_t port;
 	unsigned proto; /* enum bh_proto; 0: not said: contracts are listed instead of settled */
@@ -40,7 +41,7 @@ int bh_explain(const struct bh_policy_set *set, const struct bh_endpoint *const 
  * where no rule comes near.
  */
 void bh_explain_nearest(const struct bh_policy_set *set, const struct bh_endpoint *subject,
-			const struct bh_endpoint *peer, const struct bh_addr *peer_addr, enum bh_dir dir,
-			uint8_t l4, uint16_t port, struct bh_buf *out);
+			const struct bh_endpoint *peer, const struct bh_addr *peer_addr,
+			enum bh_dir dir, uint8_t l4, uint16_t port, struct bh_buf *out);
 
 #endif

@@ -257,6 +257,74 @@ static void check_pair(struct scene *sc, struct rnd *r, const struct spot *src,
 	}
 }
 
+/* Remote subjects: no cells, and whoever asks for them all the same is refused. */
+static void check_remote(struct scene *sc)
+{
+	for (size_t i = 0; i < sc->n_spots; i++) {
+		const struct spot *s = &sc->spots[i];
+		struct oracle_query q = { .set = sc->set, .subject = s->ep, .peer_addr = s->addr };
+		bool here = sc->offline || s->local;
+
+		for (size_t k = 0; k < sc->n_spots; k++)
+			here |= sc->spots[k].local && sc->spots[k].cls == s->cls;
+		for (q.dir = BH_DIR_INGRESS; s->ep && q.dir < BH_DIR_COUNT; q.dir++) {
+			const struct bh_class *c = bh_ruleset_class(sc->out.rules, s->cls);
+			struct oracle_answer a = oracle_ask(&q);
+			uint32_t flag;
+
+			assert_non_null(c);
+			flag = q.dir == BH_DIR_INGRESS ? c->subject_in : c->subject_eg;
+			assert_int_equal(flag, a.word == ORACLE_FREE ? 0 : here ? 1 : 2);
+			if (flag == 2)
+				assert_true(bh_word_refuses(bh_ruleset_lookup(
+				    sc->out.rules, q.dir, s->cls, BH_CLASS_WORLD, BH_L4_TCP, 80)));
+		}
+	}
+}
+
+/* The cells of a row. */
+static const struct bh_cell *row_of(const struct scene *sc, const struct bh_cell *like,
+				    uint32_t peer, size_t *ret_n)
+{
+	size_t n, i = 0, k;
+	const struct bh_cell *c = bh_ruleset_cells(sc->out.rules, &n);
+
+	while (i < n &&
+	       (c[i].dir != like->dir || c[i].subject != like->subject || c[i].peer != peer))
+		i++;
+	for (k = i;
+	     k < n && c[k].dir == like->dir && c[k].subject == like->subject && c[k].peer == peer;)
+		k++;
+	*ret_n = k - i;
+	return c + i;
+}
+
+/* No row and no port of a protocol that says what the look-up would find without it. */
+static void check_small(struct scene *sc)
+{
+	size_t n, n_row, n_other;
+	const struct bh_cell *c = bh_ruleset_cells(sc->out.rules, &n), *row, *other;
+
+	for (size_t i = 0; i < n; i += n_row) {
+		bool same;
+
+		row = row_of(sc, &c[i], c[i].peer, &n_row);
+		assert_ptr_equal(row, &c[i]);
+		for (size_t k = 1; k < n_row; k++)
+			assert_false(row[k].port == BH_PORT_ANY && row[k].word == row[0].word);
+		if (row->peer == BH_PEER_ANY || row->peer == BH_PEER_ANY_ENDPOINT)
+			continue;
+		other = row_of(sc, row, BH_PEER_ANY_ENDPOINT, &n_other);
+		if (!(row->peer & BH_CLASS_ENDPOINT) || n_other == 0)
+			other = row_of(sc, row, BH_PEER_ANY, &n_other);
+		same = n_row == n_other;
+		for (size_t k = 0; same && k < n_row; k++)
+			same = row[k].l4 == other[k].l4 && row[k].port == other[k].port &&
+			       row[k].word == other[k].word;
+		assert_false(same);
+	}
+}
+
 static void scene_run(uint64_t seed, size_t *checked, size_t *contracts)
 {
 	static const unsigned locals[] = { 100, 100, 100, 60, 0 };
@@ -285,6 +353,8 @@ static void scene_run(uint64_t seed, size_t *checked, size_t *contracts)
 				check_pair(&sc, &r, &sc.spots[s], &sc.spots[d]);
 		}
 	}
+	check_remote(&sc);
+	check_small(&sc);
 	*checked += sc.checked;
 	*contracts += sc.contracts;
 	bh_compiled_done(&sc.out);
