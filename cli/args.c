@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * cli/args.c - the command line, read by the tables of the verbs
+ */
+#include "cli/cli.h"
+#include "common/parse.h"
+#include "common/util.h"
+
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/banned.h"
+
+/* Options and words that are offered for a misspelt one. */
+#define NAMES_MAX 64
+
+static const char *const format_names[] = {
+	[BH_FORMAT_INVALID] = NULL,
+	[BH_FORMAT_TABLE] = "table",
+	[BH_FORMAT_JSON] = "json",
+	[BH_FORMAT_YAML] = "yaml",
+};
+BH_STATIC_ASSERT_TABLE(format_names, BH_FORMAT_COUNT);
+
+#define AT(member) offsetof(struct bh_args, member)
+
+static const struct bh_option help_option = { 'h',      "help",          NULL, BH_OPTION_FLAG,
+					      AT(help), "show this help" };
+static const struct bh_option format_option = { 'o',        "output", "FORMAT", BH_OPTION_FORMAT,
+						AT(format), NULL };
+static const struct bh_option socket_option = {
+	0,          "socket",
+	"PATH",     BH_OPTION_TEXT,
+	AT(socket), "the agent's socket (default: $BULKHEAD_SOCKET, else " BH_RUNDIR "/api.sock)"
+};
+
+void bh_args_done(struct bh_args *a)
+{
+	free(a->words.items);
+	free(a->files.items);
+	free(a->policies.items);
+	free(a->endpoints.items);
+	*a = (struct bh_args){ .socket = NULL };
+}
+
+/* The i-th option of a verb (NULL: of the program), those that all have last; NULL past the end. */
+static const struct bh_option *option_at(const struct bh_verb *v, size_t i)
+{
+	const struct bh_option *common[3];
+	size_t n = 0, own = 0;
+
+	while (v && v->options && v->options[own].kind != BH_OPTION_INVALID)
+		own++;
+	if (i < own)
+		return &v->options[i];
+	if (!v || v->formats != 0)
+		common[n++] = &format_option;
+	/* Accepted everywhere, so that one alias can hold it. */
+	common[n++] = &socket_option;
+	common[n++] = &help_option;
+	return i - own < n ? common[i - own] : NULL;
+}
+
+static const struct bh_option *option_by_name(const struct bh_verb *v, const char *name, size_t len)
+{
+	const struct bh_option *o;
+
+	for (size_t i = 0; (o = option_at(v, i)); i++) {
+		if (o->name && strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+			return o;
+	}
+	return NULL;
+}
+
+static const struct bh_option *option_by_letter(const struct bh_verb *v, char letter)
+{
+	const struct bh_option *o;
+
+	for (size_t i = 0; (o = option_at(v, i)); i++) {
+		if (o->letter == letter)
+			return o;
+	}
+	return NULL;
+}
+
+static const char *verb_name(const struct bh_verb *v)
+{
+	return v ? v->name : "";
+}
+
+/* "bulkhead lint: " */
+#define WHO_FMT "%s%s"
+#define WHO(v)  verb_name(v), (v) ? ": " : ""
+
+static int unknown_option(const struct bh_verb *v, const char *name, size_t len, struct bh_err *err)
+{
+	const char *names[NAMES_MAX], *near;
+	const struct bh_option *o;
+	char word[64];
+	size_t n = 0;
+
+	for (size_t i = 0; (o = option_at(v, i)) && n < NAMES_MAX; i++) {
+		if (o->name)
+			names[n++] = o->name;
+	}
+	len = BH_MIN(len, sizeof(word) - 1);
+	memcpy(word, name, len);
+	word[len] = '\0';
+	near = bh_nearest(word, names, n);
+	if (near)
+		return bh_err_set(err, -EINVAL,
+				  WHO_FMT "unknown option '--%s'; did you mean '--%s'?", WHO(v),
+				  word, near);
+	return bh_err_set(err, -EINVAL, WHO_FMT "unknown option '--%s'", WHO(v), word);
+}
+
+static int add_string(struct bh_strings *l, const char *s, struct bh_err *err)
+{
+	const char **items = reallocarray(l->items, l->n + 1, sizeof(*items));
+
+	if (!items)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	l->items = items;
+	items[l->n++] = s;
+	return 0;
+}
+
+static int set_format(const struct bh_verb *v, const char *value, enum bh_format *ret,
+		      struct bh_err *err)
+{
+	unsigned legal = v ? v->formats : BH_FORMATS_ALL;
+	const char *near;
+
+	for (unsigned f = BH_FORMAT_TABLE; f < BH_FORMAT_COUNT; f++) {
+		if (bh_streq(value, format_names[f]) && (legal & 1U << f)) {
+			*ret = (enum bh_format)f;
+			return 0;
+		}
+	}
+	near = bh_nearest(value, format_names, BH_FORMAT_COUNT);
+	if (near && !bh_streq(near, value))
+		return bh_err_set(err, -EINVAL,
+				  WHO_FMT "unknown output format '%s'; did you mean '%s'?", WHO(v),
+				  value, near);
+	return bh_err_set(err, -EINVAL,
+			  WHO_FMT "no output format '%s' here; there are table, json%s", WHO(v),
+			  value, legal & 1U << BH_FORMAT_YAML ? ", yaml" : "");
+}
+
+/* @shown: the option as it was written, "-o" or "--output". */
+static int take_value(const struct bh_verb *v, const struct bh_option *o, const char *shown,
+		      const char *value, struct bh_args *a, struct bh_err *err)
+{
+	void *at = (char *)a + o->offset;
+	const char **text;
+	int r;
+
+	switch (o->kind) {
+	case BH_OPTION_FLAG:
+		*(bool *)at = true;
+		return 0;
+	case BH_OPTION_TEXT:
+		text = at;
+		if (*text)
+			return bh_err_set(err, -EINVAL, WHO_FMT "%s is given twice", WHO(v), shown);
+		if (*value == '\0')
+			return bh_err_set(err, -EINVAL, WHO_FMT "%s is empty", WHO(v), shown);
+		*text = value;
+		return 0;
+	case BH_OPTION_LIST:
+		return add_string(at, value, err);
+	case BH_OPTION_COUNT_:
+		r = bh_parse_u64(value, 1000000, &a->count);
+		if (r < 0)
+			return bh_err_set(err, -EINVAL,
+					  WHO_FMT "%s %s: a number from 0 to 1000000 is wanted",
+					  WHO(v), shown, value);
+		a->count_given = true;
+		return 0;
+	case BH_OPTION_FORMAT:
+		return set_format(v, value, &a->format, err);
+	case BH_OPTION_INVALID:
+		break;
+	}
+	return bh_err_set(err, -EINVAL, "option without a kind");
+}
+
+static int missing_value(const struct bh_verb *v, const char *shown, const struct bh_option *o,
+			 struct bh_err *err)
+{
+	return bh_err_set(err, -EINVAL, WHO_FMT "%s wants a value: %s %s", WHO(v), shown, shown,
+			  o->arg);
+}
+
+/* "--name", "--name=value", "--name value". *i is moved over a value. */
+static int long_option(const struct bh_verb *v, int argc, const char *const *argv, int *i,
+		       struct bh_args *a, struct bh_err *err)
+{
+	const char *name = argv[*i] + 2, *eq = strchr(name, '='), *value = eq ? eq + 1 : NULL;
+	size_t len = eq ? (size_t)(eq - name) : strlen(name);
+	const struct bh_option *o = option_by_name(v, name, len);
+	char shown[80];
+
+	if (!o)
+		return unknown_option(v, name, len, err);
+	(void)snprintf(shown, sizeof(shown), "--%s", o->name);
+	if (o->kind == BH_OPTION_FLAG && value)
+		return bh_err_set(err, -EINVAL, WHO_FMT "%s takes no value", WHO(v), shown);
+	if (o->kind != BH_OPTION_FLAG && !value) {
+		if (*i + 1 >= argc)
+			return missing_value(v, shown, o, err);
+		value = argv[++*i];
+	}
+	return take_value(v, o, shown, value, a, err);
+}
+
+/* "-x", "-xyz" (flags), "-xVALUE", "-x VALUE". */
+static int short_options(const struct bh_verb *v, int argc, const char *const *argv, int *i,
+			 struct bh_args *a, struct bh_err *err)
+{
+	for (const char *p = argv[*i] + 1; *p != '\0'; p++) {
+		const struct bh_option *o = option_by_letter(v, *p);
+		const char *value = p + 1;
+		char shown[3] = { '-', *p, '\0' };
+		int r;
+
+		if (!o)
+			return bh_err_set(err, -EINVAL, WHO_FMT "unknown option '-%c'", WHO(v),
+					  *p > 0x20 && *p < 0x7f ? *p : '?');
+		if (o->kind == BH_OPTION_FLAG) {
+			r = take_value(v, o, shown, "", a, err);
+			if (r < 0)
+				return r;
+			continue;
+		}
+		if (*value == '\0') {
+			if (*i + 1 >= argc)
+				return missing_value(v, shown, o, err);
+			value = argv[++*i];
+		}
+		return take_value(v, o, shown, value, a, err);
+	}
+	return 0;
+}
+
+static int find_verb(const char *word, const struct bh_verb **ret, struct bh_err *err)
+{
+	const char *names[NAMES_MAX], *near;
+	size_t n = 0;
+
+	for (size_t i = 0; bh_verbs[i]; i++) {
+		if (bh_streq(bh_verbs[i]->name, word)) {
+			*ret = bh_verbs[i];
+			return 0;
+		}
+		if (n < NAMES_MAX)
+			names[n++] = bh_verbs[i]->name;
+	}
+	near = bh_nearest(word, names, n);
+	if (near)
+		return bh_err_set(err, -EINVAL, "unknown verb '%s'; did you mean '%s'?", word,
+				  near);
+	return bh_err_set(err, -EINVAL, "unknown verb '%s'", word);
+}
+
+static int check_words(const struct bh_verb *v, const struct bh_args *a, struct bh_err *err)
+{
+	if (a->help)
+		return 0;
+	if (a->words.n < v->min_words)
+		return bh_err_set(err, -EINVAL, "%s: %s is missing", v->name, v->words);
+	if (a->words.n > v->max_words)
+		return bh_err_set(err, -EINVAL, "%s: '%s' is one word too many", v->name,
+				  a->words.items[v->max_words]);
+	if (a->format != BH_FORMAT_INVALID && !(v->formats & 1U << a->format))
+		return bh_err_set(err, -EINVAL, "%s: no output format '%s' here", v->name,
+				  format_names[a->format]);
+	return 0;
+}
+
+static int take_word(const char *word, struct bh_args *a, const struct bh_verb **v, bool *help_verb,
+		     struct bh_err *err)
+{
+	if (*v)
+		return add_string(&a->words, word, err);
+	if (!*help_verb && bh_streq(word, "help")) {
+		*help_verb = true;
+		a->help = true;
+		return 0;
+	}
+	return find_verb(word, v, err);
+}
+
+int bh_args_parse(int argc, const char *const *argv, struct bh_args *a,
+		  const struct bh_verb **ret_verb, struct bh_err *err)
+{
+	const struct bh_verb *v = NULL;
+	bool only_words = false, help_verb = false;
+	int r;
+
+	for (int i = 1; i < argc; i++) {
+		const char *s = argv[i];
+
+		if (only_words || s[0] != '-' || s[1] == '\0')
+			r = take_word(s, a, &v, &help_verb, err);
+		else if (bh_streq(s, "--"))
+			r = 0;
+		else if (!v && bh_streq(s, "--version"))
+			r = find_verb("version", &v, err);
+		else if (s[1] == '-')
+			r = long_option(v, argc, argv, &i, a, err);
+		else
+			r = short_options(v, argc, argv, &i, a, err);
+		if (r < 0)
+			return r;
+		only_words = only_words || bh_streq(s, "--");
+	}
+	if (v) {
+		r = check_words(v, a, err);
+		if (r < 0)
+			return r;
+	} else if (!a->help) {
+		return bh_err_set(err, -EINVAL, "what to do? 'bulkhead --help' lists the verbs");
+	}
+	if (!a->socket)
+		a->socket = getenv("BULKHEAD_SOCKET");
+	if (!a->socket || *a->socket == '\0')
+		a->socket = BH_RUNDIR "/api.sock";
+	if (a->format == BH_FORMAT_INVALID)
+		a->format = BH_FORMAT_TABLE;
+	*ret_verb = v;
+	return 0;
+}
+
+static void print_option(const struct bh_verb *v, const struct bh_option *o, struct bh_buf *out)
+{
+	char left[64];
+	int n = 0;
+
+	if (o->letter && o->name)
+		n = snprintf(left, sizeof(left), "-%c, --%s", o->letter, o->name);
+	else if (o->letter)
+		n = snprintf(left, sizeof(left), "-%c", o->letter);
+	else
+		n = snprintf(left, sizeof(left), "    --%s", o->name);
+	if (o->arg && n > 0 && (size_t)n < sizeof(left))
+		(void)snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->arg);
+	bh_buf_printf(out, "  %-22s  ", left);
+	if (o->kind == BH_OPTION_FORMAT)
+		bh_buf_printf(out, "table (default), json%s\n",
+			      !v || v->formats & 1U << BH_FORMAT_YAML ? ", yaml" : "");
+	else
+		bh_buf_printf(out, "%s\n", o->help);
+}
+
+static void print_verb_help(const struct bh_verb *v, struct bh_buf *out)
+{
+	const struct bh_option *o;
+
+	bh_buf_printf(out, "Usage: bulkhead %s [OPTIONS]%s%s\n\n%s.\n", v->name,
+		      *v->words ? " " : "", v->words, v->summary);
+	if (v->text)
+		bh_buf_printf(out, "\n%s", v->text);
+	bh_buf_puts(out, "\nOptions:\n");
+	for (size_t i = 0; (o = option_at(v, i)); i++) {
+		if (o != &socket_option || v->agent)
+			print_option(v, o, out);
+	}
+	bh_buf_printf(out, "\nExit status:\n%s  2  the command line is wrong\n", v->exits);
+	bh_buf_printf(out, "\nExample:\n  %s\n", v->example);
+}
+
+void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
+{
+	const struct bh_option *o;
+
+	if (verb) {
+		print_verb_help(verb, out);
+		return;
+	}
+	bh_buf_puts(
+	    out, "Usage: bulkhead [--socket PATH] VERB [OPTIONS] [ARGUMENTS]\n\n"
+		 "Network policy for containers, up to the protocol that is spoken.\n\nVerbs:\n");
+	for (size_t i = 0; bh_verbs[i]; i++)
+		bh_buf_printf(out, "  %-12s  %s\n", bh_verbs[i]->name, bh_verbs[i]->summary);
+	bh_buf_puts(out, "\nOptions:\n");
+	for (size_t i = 0; (o = option_at(NULL, i)); i++)
+		print_option(NULL, o, out);
+	bh_buf_puts(out, "\nExit status:\n"
+			 "  0  done; explain: allowed\n"
+			 "  1  it could not be done, or errors were found\n"
+			 "  2  the command line is wrong\n"
+			 "  3  explain: refused\n"
+			 "  4  explain: depends on the protocol that is spoken\n"
+			 "\n'bulkhead VERB --help' tells more about a verb, with an example.\n");
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * cli/manifests.c - the files of `apply -f` and `delete -f`, read once and checked
+ */
+#include "cli/manifests.h"
+
+#include "cli/out.h"
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/util.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/banned.h"
+
+/* Folders in folders: a link that leads back ends here. */
+#define DEPTH_MAX 32
+
+void bh_manifests_done(struct bh_manifests *m)
+{
+	(void)bh_policy_set_free(m->set);
+	bh_buf_done(&m->text);
+	*m = (struct bh_manifests)BH_MANIFESTS_INIT;
+}
+
+static int add_text(struct bh_manifests *m, struct bh_diags *d, const char *name, const char *data,
+		    size_t size)
+{
+	if (m->text.len > 0 && !(size >= 3 && memcmp(data, "---", 3) == 0))
+		bh_buf_puts(&m->text, "---\n");
+	bh_buf_add(&m->text, data, size);
+	if (size > 0 && data[size - 1] != '\n')
+		bh_buf_putc(&m->text, '\n');
+	/* What is wrong goes to the diagnostics; only memory stops us. */
+	return bh_load_text(m->set, name, data, size, d) == -ENOMEM ? -ENOMEM : 0;
+}
+
+static int add_stdin(struct bh_manifests *m, struct bh_diags *d, struct bh_err *err)
+{
+	bh_autofree char *data = NULL;
+	size_t size = 0;
+	int r = bh_fd_read(STDIN_FILENO, BH_API_BODY_MAX, &data, &size);
+
+	if (r < 0)
+		return bh_err_set(err, r, "cannot read standard input: %s", strerrordesc_np(-r));
+	return add_text(m, d, "standard input", data, size);
+}
+
+static int is_manifest(const struct dirent *e)
+{
+	static const char *const ends[] = { ".yaml", ".yml", ".json" };
+	size_t len = strlen(e->d_name);
+
+	if (e->d_name[0] == '.')
+		return 0;
+	if (e->d_type != DT_REG)
+		return 1; /* looked at later */
+	for (size_t i = 0; i < BH_ARRAY_SIZE(ends); i++) {
+		size_t n = strlen(ends[i]);
+
+		if (len > n && strcmp(e->d_name + len - n, ends[i]) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+static bool by_name(const char *name)
+{
+	struct dirent e = { .d_type = DT_REG };
+
+	(void)snprintf(e.d_name, sizeof(e.d_name), "%s", name);
+	return is_manifest(&e) != 0;
+}
+
+static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
+		    struct bh_err *err);
+
+static int add_folder(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
+		      struct bh_err *err)
+{
+	struct dirent **names = NULL;
+	int n, r = 0;
+
+	if (depth >= DEPTH_MAX)
+		return bh_err_set(err, -ELOOP, "'%s' lies in %d folders", path, DEPTH_MAX);
+	n = scandir(path, &names, is_manifest, alphasort);
+	if (n < 0)
+		return bh_err_set(err, -errno, "cannot read the folder '%s': %s", path,
+				  strerrordesc_np(errno));
+	for (int i = 0; i < n; i++) {
+		bh_cleanup(bh_buf_done) struct bh_buf sub = BH_BUF_INIT;
+		size_t len = strlen(path);
+		struct stat st;
+
+		bh_buf_printf(&sub, "%s%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/",
+			      names[i]->d_name);
+		if (r == 0 && bh_buf_failed(&sub))
+			r = bh_err_set(err, -ENOMEM, "out of memory");
+		if (r == 0 && (by_name(names[i]->d_name) ||
+			       (stat(bh_buf_str(&sub), &st) == 0 && S_ISDIR(st.st_mode))))
+			r = add_path(m, d, bh_buf_str(&sub), depth + 1, err);
+		free(names[i]);
+	}
+	free(names);
+	return r;
+}
+
+static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
+		    struct bh_err *err)
+{
+	bh_autofree char *data = NULL;
+	size_t size = 0;
+	struct stat st;
+	int r;
+
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+		return add_folder(m, d, path, depth, err);
+	r = bh_file_read(path, BH_YAML_FILE_MAX, &data, &size, err);
+	return r < 0 ? r : add_text(m, d, path, data, size);
+}
+
+int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths, bool warnings)
+{
+	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	struct bh_err err = { .code = 0 };
+	int r;
+
+	m->set = bh_policy_set_new();
+	r = m->set ? 0 : -ENOMEM;
+	for (size_t i = 0; i < paths->n && r == 0; i++) {
+		if (bh_streq(paths->items[i], "-"))
+			r = add_stdin(m, &d, &err);
+		else
+			r = add_path(m, &d, paths->items[i], 0, &err);
+	}
+	if (r == 0 && bh_load_finish(m->set, &d) == -ENOMEM)
+		r = -ENOMEM;
+	if (r == 0 && bh_buf_failed(&m->text))
+		r = -ENOMEM;
+	if (r < 0) {
+		bh_complain("%s", bh_err_text(&err, r));
+		return BH_EXIT_FAILED;
+	}
+	if (d.n_errors > 0 || warnings) {
+		bh_diags_sort(&d);
+		bh_diags_print(&d, &out);
+		(void)fputs(bh_buf_str(&out), stderr);
+	}
+	if (d.n_errors > 0) {
+		bh_complain("%zu error%s: nothing was done", d.n_errors,
+			    d.n_errors == 1 ? "" : "s");
+		return BH_EXIT_FAILED;
+	}
+	return BH_EXIT_OK;
+}

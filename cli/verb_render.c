@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * cli/verb_render.c - bulkhead render: the compiled rule set in words
+ */
+#include "cli/agent.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/world.h"
+
+#include "common/banned.h"
+
+static int from_agent(const struct bh_args *a)
+{
+	const struct bh_request req = { .socket = a->socket,
+					.method = "GET",
+					.path = "/v1/ruleset" };
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+
+	if (bh_agent_text(&req, &text) < 0)
+		return BH_EXIT_FAILED;
+	return bh_out_write(&text);
+}
+
+static int run(const struct bh_args *a)
+{
+	bh_cleanup(bh_world_done) struct bh_world w = BH_WORLD_INIT;
+	bh_cleanup(bh_compiled_done) struct bh_compiled compiled = { .rules = NULL };
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	int code;
+
+	if (a->policies.n == 0 && a->endpoints.n == 0)
+		return from_agent(a);
+	code = bh_world_get(&w, a);
+	if (code == BH_EXIT_OK)
+		code = bh_world_compile(&w, &compiled);
+	if (code != BH_EXIT_OK)
+		return code;
+	bh_ruleset_print(compiled.rules, &text);
+	return bh_out_write(&text);
+}
+
+#define AT(member) offsetof(struct bh_args, member)
+
+static const struct bh_option options[] = {
+	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
+	  "policies to compile instead of asking the agent (may come again)" },
+	{ 0, "endpoints", "FILE", BH_OPTION_LIST, AT(endpoints),
+	  "Endpoint and Namespace manifests, with --policy" },
+	{ .kind = BH_OPTION_INVALID },
+};
+
+const struct bh_verb bh_verb_render = {
+	.name = "render",
+	.words = "",
+	.summary = "Prints the compiled rule set",
+	.text =
+	    "The agent's, which is in force, or with --policy that of files. One form for both, so that two can\n"
+	    "be compared with diff.\n",
+	.options = options,
+	.agent = true,
+	.exits = "  0  printed\n"
+		 "  1  errors in manifests, or no agent\n",
+	.example = "bulkhead render --policy policies/ --endpoints endpoints.yaml",
+	.run = run,
+};

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * cli/world.h - policies and endpoints to ask questions about: from files, or from the agent
+ *
+ * Thread-safety: one thread.
+ */
+#ifndef BH_CLI_WORLD_H
+#define BH_CLI_WORLD_H
+
+#include "cli/cli.h"
+#include "policy/compile.h"
+#include "policy/load.h"
+
+struct bh_world {
+	struct bh_policy_set *set;
+	struct bh_diags diags;
+	struct bh_endpoint **own; /* made from the agent's JSON */
+	bool *quarantined;        /* one for each of @own */
+	size_t n_own;
+	bool fetched; /* from the agent */
+	/* All, borrowed from @set or @own. None is marked as local: policies of all are asked. */
+	const struct bh_endpoint **eps;
+	size_t n_eps;
+};
+#define BH_WORLD_INIT       \
+	{                   \
+		.set = NULL \
+	}
+
+void bh_world_done(struct bh_world *w);
+
+/*
+ * From files where a->policies names any, else from the agent (then a->endpoints must be empty). What is wrong is
+ * printed. Return: exit code
+ */
+int bh_world_get(struct bh_world *w, const struct bh_args *a);
+
+/* One endpoint as docs/api.md has it. -EINVAL, -ENOENT, -ENOMEM. */
+int bh_endpoint_from_json(const json_t *v, struct bh_endpoint **ret, bool *ret_quarantined,
+			  struct bh_err *err) bh_must_check;
+
+bool bh_world_quarantined(const struct bh_world *w, size_t endpoint);
+
+/**
+ * bh_world_find() - The endpoint that somebody means
+ * @what:	"namespace/name", "name" or an address
+ * @ret:	Index into w->eps; SIZE_MAX: @what is an address that no endpoint has
+ * @ret_addr:	The address, if @what is one; family 0 else
+ *
+ * Return: 0; -ENOENT, -EINVAL (several have that name), with what was probably meant in @err
+ */
+int bh_world_find(const struct bh_world *w, const char *what, size_t *ret, struct bh_addr *ret_addr,
+		  struct bh_err *err) bh_must_check;
+
+/* The rule set of all endpoints. Prints what is wrong. Return: exit code */
+int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret);
+
+#endif
