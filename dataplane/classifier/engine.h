@@ -32,7 +32,7 @@ struct bh_engine;
 enum bh_verdict {
 	BH_VERDICT_INVALID = 0,
 	BH_VERDICT_PASS,
-	BH_VERDICT_SUB,	   /* value: BH_SUB_* */
+	BH_VERDICT_SUB,    /* value: BH_SUB_* */
 	BH_VERDICT_RESULT, /* value: enum bh_proto, UNKNOWN and UNDECIDED included */
 	BH_VERDICT_DROP,
 };
@@ -40,56 +40,59 @@ enum bh_verdict {
 /* Why a flow was judged as it was; the violation log's `reason` comes from it (docs/violation-log.md). */
 enum bh_cause {
 	BH_CAUSE_INVALID = 0,
-	BH_CAUSE_PROTOCOL,	   /* the protocol was recognised, or certainly not one that is named */
-	BH_CAUSE_UNDECIDED,	   /* budget of bytes, packets or time at its end */
+	BH_CAUSE_PROTOCOL,  /* the protocol was recognised, or certainly not one that is named */
+	BH_CAUSE_UNDECIDED, /* budget of bytes, packets or time at its end */
 	BH_CAUSE_OVERLAP_CONFLICT, /* two copies of the same bytes differ */
-	BH_CAUSE_STREAM_START,	   /* data before the beginning, or the beginning was not seen */
+	BH_CAUSE_STREAM_START,     /* data before the beginning, or the beginning was not seen */
 	BH_CAUSE_TCP_URGENT,
-	BH_CAUSE_TRUNCATED,	   /* the copy was shorter than the packet, or a header lies */
-	BH_CAUSE_RESOURCE_LIMIT,   /* flow table or buffers full */
+	BH_CAUSE_TRUNCATED,      /* the copy was shorter than the packet, or a header lies */
+	BH_CAUSE_RESOURCE_LIMIT, /* flow table or buffers full */
 	BH_CAUSE_COUNT,
 };
-const char *bh_cause_name(enum bh_cause c); /* "protocol_mismatch" is said of PROTOCOL when it is refused */
+const char *
+bh_cause_name(enum bh_cause c); /* "protocol_mismatch" is said of PROTOCOL when it is refused */
 
 enum bh_by { /* who named the protocol */
-	BH_BY_NONE = 0,
-	BH_BY_PROBE,
-	BH_BY_NDPI, /* weak: a name, never a reason to allow */
+	     BH_BY_NONE = 0,
+	     BH_BY_PROBE,
+	     BH_BY_NDPI, /* weak: a name, never a reason to allow */
 };
 
 #define BH_EVIDENCE_MAX 32U
 
 /* A flow was settled: reported once for each flow, also when it is allowed (report says if it must be logged). */
 struct bh_finding {
-	struct bh_addr src, dst; /* client, server: as the packet of the original direction shows them */
+	struct bh_addr src,
+	    dst; /* client, server: as the packet of the original direction shows them */
 	uint16_t sport, dport;
 	uint8_t l4;
-	uint8_t cause; /* enum bh_cause */
-	uint8_t by;    /* enum bh_by */
-	uint8_t refused;  /* 1: the rule set refuses it, or the cause itself does */
-	uint8_t after;	  /* 1: some payload had passed before the refusal */
+	uint8_t cause;         /* enum bh_cause */
+	uint8_t by;            /* enum bh_by */
+	uint8_t refused;       /* 1: the rule set refuses it, or the cause itself does */
+	uint8_t after;         /* 1: some payload had passed before the refusal */
 	uint8_t evidence_from; /* 0 client, 1 server */
 	uint8_t evidence_len;
-	uint8_t report;	  /* 1: allowed, but to be recorded */
-	uint32_t proto;	  /* result */
-	uint32_t egress, ingress;	  /* words of the contracts; 0: none in that direction */
+	uint8_t report;           /* 1: allowed, but to be recorded */
+	uint32_t proto;           /* result */
+	uint32_t egress, ingress; /* words of the contracts; 0: none in that direction */
 	uint32_t egress_final, ingress_final; /* as settled by proto */
-	uint32_t pkts;	  /* with payload, until it was certain */
-	uint32_t bytes_c, bytes_s; /* rebuilt bytes until it was certain */
+	uint32_t pkts;                        /* with payload, until it was certain */
+	uint32_t bytes_c, bytes_s;            /* rebuilt bytes until it was certain */
 	uint64_t revision;
-	char ndpi_name[24]; /* nDPI's own name where it has one; NUL-terminated */
+	char ndpi_name[24];                /* nDPI's own name where it has one; NUL-terminated */
 	uint8_t evidence[BH_EVIDENCE_MAX]; /* first bytes of the side that decided */
 };
 
 /* One packet, from its IP header on. */
 struct bh_packet {
-	uint32_t id;	       /* the queue's; given back with the verdict */
-	const uint8_t *data;   /* borrowed for the call */
-	uint32_t len;	       /* bytes at @data */
-	uint32_t wire_len;     /* bytes of the whole packet; more than @len: it was cut */
-	uint8_t hook;	       /* NF_INET_*: flows are told apart by tuple and hook */
-	uint32_t qmark;	       /* BH_QMARK_* flags */
-	bool csum_unchecked;   /* the checksum was not verified and is not to be filled in later: verify it */
+	uint32_t id;         /* the queue's; given back with the verdict */
+	const uint8_t *data; /* borrowed for the call */
+	uint32_t len;        /* bytes at @data */
+	uint32_t wire_len;   /* bytes of the whole packet; more than @len: it was cut */
+	uint8_t hook;        /* NF_INET_*: flows are told apart by tuple and hook */
+	uint32_t qmark;      /* BH_QMARK_* flags */
+	bool
+	    csum_unchecked; /* the checksum was not verified and is not to be filled in later: verify it */
 	bh_msec_t now;
 };
 
@@ -100,12 +103,15 @@ struct bh_engine_ops {
 };
 
 struct bh_engine_config {
-	uint32_t flows;	   /* flow table, entries; rounded up to a power of two */
-	uint32_t contexts; /* flows under inspection at a time: buffers for both sides */
-	bool naming;	   /* nDPI names what no probe knows */
+	uint32_t flows;     /* flow table, entries; rounded up to a power of two */
+	uint32_t contexts;  /* flows under inspection at a time: buffers for both sides */
+	bool naming;        /* nDPI names what no probe knows */
 	bool always_report; /* replay: findings for every flow */
 };
-#define BH_ENGINE_CONFIG_DEFAULT { .flows = 1U << 17, .contexts = 8192, .naming = true }
+#define BH_ENGINE_CONFIG_DEFAULT                                    \
+	{                                                           \
+		.flows = 1U << 17, .contexts = 8192, .naming = true \
+	}
 
 int bh_engine_new(const struct bh_engine_config *cfg, const struct bh_engine_ops *ops, void *arg,
 		  struct bh_engine **ret, struct bh_err *err) bh_must_check;
@@ -113,7 +119,8 @@ struct bh_engine *bh_engine_free(struct bh_engine *e);
 BH_DEFINE_CLEANUP(struct bh_engine, bh_engine_free);
 
 /* Both borrowed until replaced. Flows under inspection look their contracts up again at their next packet. */
-void bh_engine_set_rules(struct bh_engine *e, const struct bh_ruleset *rs, const struct bh_addrtable *addrs);
+void bh_engine_set_rules(struct bh_engine *e, const struct bh_ruleset *rs,
+			 const struct bh_addrtable *addrs);
 
 void bh_engine_packet(struct bh_engine *e, const struct bh_packet *p);
 /* Ends what waited too long. Return: ms until it should be called again, -1: nothing waits. */
@@ -122,7 +129,9 @@ int bh_engine_tick(struct bh_engine *e, bh_msec_t now);
 void bh_engine_drain(struct bh_engine *e);
 
 struct bh_engine_stats {
-	uint64_t packets, flows, decided, refused, undecided, evicted, held, held_dropped, conflicts;
+	uint64_t packets, flows, decided, refused, undecided, evicted, held, held_dropped,
+	    conflicts;
+	uint64_t repeated; /* packets of settled flows, answered without a finding */
 	uint32_t flows_now, contexts_now, held_now;
 };
 void bh_engine_stats_get(const struct bh_engine *e, struct bh_engine_stats *ret);

@@ -19,9 +19,9 @@
 
 enum bh_answer {
 	BH_ANSWER_INVALID = 0,
-	BH_ANSWER_NO,	/* these bytes cannot be the protocol */
+	BH_ANSWER_NO,   /* these bytes cannot be the protocol */
 	BH_ANSWER_MORE, /* nothing against it so far */
-	BH_ANSWER_YES,	/* certain enough to act on */
+	BH_ANSWER_YES,  /* certain enough to act on */
 };
 
 /* What both sides have said. For UDP: the first datagram of each side. */
@@ -29,7 +29,12 @@ struct bh_view {
 	const uint8_t *c, *s; /* client (original direction), server */
 	uint32_t nc, ns;
 	bool udp;
+	bool
+	    naming; /* asked for a name, not whether it is what was expected: hints are not enough */
 };
+
+/* A flow keeps which of them it waits for in so many bits. */
+#define BH_PROBES_MAX 16U
 
 struct bh_probe {
 	enum bh_proto proto;
