@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * agent/agent.h - bulkheadd: what lives in it, and what its parts ask of each other
+ *
+ * One thread, one loop. agent.c makes the parts in order and takes them down in the opposite order; the
+ * parts see each other through this structure.
+ *
+ * Thread-safety: the main thread.
+ */
+#ifndef BH_AGENT_AGENT_H
+#define BH_AGENT_AGENT_H
+
+#include "agent/endpoints.h"
+#include "agent/reconcile.h"
+#include "agent/records.h"
+#include "agent/rtnl.h"
+#include "agent/settings.h"
+#include "agent/store.h"
+#include "agent/violation_log.h"
+#include "common/loop.h"
+#include "dataplane/kernel/kernel.h"
+#include "dataplane/kernel/nflog.h"
+#include "dataplane/worker/pool.h"
+
+struct bh_api;
+struct bh_cni_server;
+
+struct bh_agent {
+	struct bh_settings cfg;
+	const char *config_file; /* NULL: the standard one */
+	bool level_fixed;        /* --log-level was given */
+	int run_lock, state_lock;
+	char boot[BH_VLOG_BOOT_SIZE];
+	int64_t started_us;
+	bool adopted; /* kernel tables of an earlier agent */
+	bool started; /* the first pass was made */
+
+	struct bh_loop *loop;
+	struct bh_vlog *log;
+	struct bh_store *store;
+	struct bh_endpoints *eps;
+	struct bh_rtnl *rtnl;
+	struct bh_pool *pool;
+	struct bh_kernel *kernel;
+	struct bh_nflog *nflog;
+	struct bh_reconcile *rc;
+	struct bh_records *records;
+	struct bh_cni_server *cni;
+	struct bh_api *api;
+
+	struct bh_ep **leaving; /* forgotten, their connections still to be ended */
+	size_t n_leaving;
+	struct bh_source *tick, *links, *nflog_io, *monitor_io, *verify;
+	struct bh_source *signals[4];
+	struct bh_source *watchdog;
+	bool policies_changed; /* a `policy` record is due when they are enforced */
+	uint64_t saved_revision;
+	bh_msec_t verify_wait; /* grows while somebody keeps changing our tables */
+	bh_msec_t verified;
+};
+
+/* Everything up to READY; on failure nothing was changed that was in force. To be released in any case. */
+int bh_agent_start(struct bh_agent *a, struct bh_err *err) bh_must_check;
+/* Rules and workers stay in force. */
+void bh_agent_stop(struct bh_agent *a);
+/* Removes the tables, ends the workers: nothing is enforced any more. Not while an agent runs. */
+int bh_agent_teardown(struct bh_agent *a, struct bh_err *err) bh_must_check;
+/* SIGHUP: the policy folder, the violation log, the log level. */
+void bh_agent_reload(struct bh_agent *a);
+
+/* ---- for the parts (agent_endpoints.c) ---- */
+
+/*
+ * Moves endpoints that are enforced out of quarantine: conntrack entries older than they are go first. Returns the first
+ * error of @only (NULL: of anybody).
+ */
+int bh_agent_release(struct bh_agent *a, struct bh_ep *only, struct bh_err *err);
+/* Takes an endpoint out of the list and makes a pass of the loop due. */
+void bh_agent_forget(struct bh_agent *a, struct bh_ep *ep);
+/* After a pass that went well: the connections of those who were forgotten end. */
+void bh_agent_forgotten(struct bh_agent *a);
+void bh_agent_flush_conntrack(struct bh_agent *a, const struct bh_ep *ep);
+/* Its class is in force (and it has left the quarantine). */
+bool bh_agent_ep_enforced(const struct bh_agent *a, const struct bh_ep *ep);
+/* Who exists, by the plugin's records; at start. */
+void bh_agent_adopt(struct bh_agent *a);
+int bh_agent_watch_links(struct bh_agent *a, struct bh_err *err) bh_must_check;
+/* Links that vanished more than five seconds ago. */
+void bh_agent_bury(struct bh_agent *a, bh_msec_t now);
+
+/* Everything that was reported so far becomes a record; a POST /v1/flush waits a moment before it. */
+void bh_agent_flush_records(struct bh_agent *a);
+
+/* One line of the `policy` or `agent` kind: {"kind": @kind, "event": @event, ...@more}; @more is taken, may be NULL. */
+void bh_agent_event(struct bh_agent *a, const char *kind, const char *event, json_t *more);
+
+#endif

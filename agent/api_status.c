@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * agent/api_status.c - GET /v1/status, /v1/endpoints, /v1/ruleset
+ */
+#include <string.h>
+
+#include "agent/api_internal.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/util.h"
+#include "config.h"
+
+#include "common/banned.h"
+
+static void append(json_t *array, json_t *v)
+{
+	(void)json_array_append_new(array, v);
+}
+
+/* ---- warnings ---- */
+
+static bool sysctl_is_zero(const char *path)
+{
+	bh_autofree char *text = NULL;
+	size_t size;
+
+	/* What cannot be read is not said to be wrong. */
+	return bh_file_read(path, 64, &text, &size, NULL) == 0 && size > 0 && text[0] == '0';
+}
+
+static void warn_forwarding(const struct bh_agent *a, json_t *list)
+{
+	bool v4 = false, v6 = false;
+
+	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep)) {
+		for (size_t i = 0; i < ep->e->n_addrs; i++) {
+			v4 = v4 || ep->e->addrs[i].family == 4;
+			v6 = v6 || ep->e->addrs[i].family == 6;
+		}
+	}
+	if (v4 && sysctl_is_zero("/proc/sys/net/ipv4/ip_forward"))
+		append(list,
+		       json_string("net.ipv4.ip_forward is 0: containers reach nobody by IPv4"));
+	if (v6 && sysctl_is_zero("/proc/sys/net/ipv6/conf/all/forwarding"))
+		append(list,
+		       json_string("net.ipv6.conf.all.forwarding is 0: containers reach nobody "
+				   "by IPv6"));
+}
+
+static json_t *warnings(const struct bh_agent *a)
+{
+	json_t *list = json_array();
+	struct bh_vlog_stats log;
+	size_t unnamed = 0;
+
+	bh_store_warnings(a->store, list);
+	warn_forwarding(a, list);
+	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep))
+		unnamed += !ep->labels_final;
+	if (unnamed > 0)
+		append(list,
+		       json_sprintf("%zu endpoints stay in quarantine: their labels are not known",
+				    unnamed));
+	bh_vlog_stats_get(a->log, &log);
+	if (log.failing)
+		append(list,
+		       json_sprintf("the violation log %s cannot be written: records wait for it",
+				    a->cfg.violation_log));
+	return list;
+}
+
+/* ---- status ---- */
+
+static json_t *status_revision(const struct bh_agent *a)
+{
+	struct bh_reconcile_state st;
+
+	bh_reconcile_state_get(a->rc, &st);
+	return json_pack("{s:I, s:I, s:s?}", "wanted", (json_int_t)st.wanted, "enforced",
+			 (json_int_t)st.enforced, "error", st.error);
+}
+
+static json_t *status_policies(const struct bh_agent *a)
+{
+	const struct bh_policies *p = bh_store_current(a->store);
+
+	return json_pack("{s:I, s:s, s:b, s:o}", "count", (json_int_t)(p ? p->set->n_policies : 0),
+			 "folder", a->cfg.policy_dir, "ok", (int)bh_store_ok(a->store),
+			 "diagnostics", bh_diags_json(bh_store_diags(a->store)));
+}
+
+static json_t *status_endpoints(const struct bh_agent *a)
+{
+	const struct bh_policies *p = bh_store_current(a->store);
+	json_int_t local = 0, remote = 0, quarantined = 0;
+
+	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep)) {
+		local++;
+		quarantined += !(ep->released && bh_agent_ep_enforced(a, ep));
+	}
+	for (size_t i = 0; p && i < p->set->n_endpoints; i++) {
+		if (p->set->endpoints[i]->local)
+			local++;
+		else
+			remote++;
+	}
+	return json_pack("{s:I, s:I, s:I}", "local", local, "remote", remote, "quarantined",
+			 quarantined);
+}
+
+static json_t *status_kernel(const struct bh_agent *a)
+{
+	const struct bh_kernel_caps *caps = bh_kernel_caps_get(a->kernel);
+	struct bh_kernel_counters c = { 0 };
+	struct bh_err err = { 0 };
+	int r = bh_kernel_counters(a->kernel, &c, &err);
+
+	if (r < 0)
+		bh_debug("counters: %s", bh_err_text(&err, r));
+	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "epoch",
+			 (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
+			 caps->native_queue ? "native" : "xt", "owner",
+			 caps->owner_persist ? "persist" : "none", "counters", "refused",
+			 (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued",
+			 (json_int_t)c.queued, "quarantined", (json_int_t)c.quarantined, "spoofed",
+			 (json_int_t)c.spoofed);
+}
+
+static json_t *status_workers(const struct bh_agent *a)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < bh_pool_count(a->pool); i++) {
+		struct bh_pool_worker w;
+
+		bh_pool_get(a->pool, i, &w);
+		append(list,
+		       json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid", w.pid,
+				 "queue", (int)w.queue, "connected", (int)w.connected, "revision",
+				 (json_int_t)w.revision, "restarts", (json_int_t)w.restarts,
+				 "verdicts", (json_int_t)w.stats.verdicts, "verdictErrors",
+				 (json_int_t)w.stats.verdict_errors, "queueDropped",
+				 (json_int_t)(w.stats.queue_dropped + w.stats.user_dropped), "lost",
+				 (json_int_t)w.stats.lost, "flows",
+				 (json_int_t)w.stats.engine.flows_now));
+	}
+	return list;
+}
+
+static json_t *status_violations(const struct bh_agent *a)
+{
+	struct bh_vlog_stats s;
+
+	bh_vlog_stats_get(a->log, &s);
+	return json_pack("{s:I, s:I, s:I, s:s}", "written", (json_int_t)s.written, "suppressed",
+			 (json_int_t)s.suppressed, "lost", (json_int_t)s.lost, "file",
+			 a->cfg.violation_log);
+}
+
+enum MHD_Result bh_api_status(struct bh_request *q)
+{
+	const struct bh_agent *a = q->api->a;
+	char started[BH_TIME_STRLEN];
+
+	return bh_reply_json(
+	    q, MHD_HTTP_OK,
+	    json_pack("{s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		      BH_VERSION, "node", a->cfg.node_name, "pid", (int)getpid(), "started",
+		      bh_clock_format(a->started_us, started), "ready",
+		      (int)(bh_reconcile_enforced(a->rc) != NULL), "revision", status_revision(a),
+		      "policies", status_policies(a), "endpoints", status_endpoints(a), "kernel",
+		      status_kernel(a), "workers", status_workers(a), "violations",
+		      status_violations(a), "warnings", warnings(a)));
+}
+
+/* ---- endpoints ---- */
+
+static json_t *labels_json(const struct bh_labels *l)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < l->n; i++)
+		(void)json_object_set_new(o, l->items[i].key, json_string(l->items[i].value));
+	return o;
+}
+
+static json_t *ports_json(const struct bh_endpoint *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < e->n_ports; i++)
+		append(list, json_pack("{s:s, s:i, s:s}", "name", e->ports[i].name, "port",
+				       (int)e->ports[i].port, "protocol",
+				       e->ports[i].l4 == BH_L4_UDP    ? "UDP"
+				       : e->ports[i].l4 == BH_L4_SCTP ? "SCTP"
+								      : "TCP"));
+	return list;
+}
+
+static json_t *endpoint_json(const struct bh_agent *a, const struct bh_endpoint *e,
+			     const struct bh_ep *ep)
+{
+	const struct bh_generation *g = bh_reconcile_enforced(a->rc);
+	json_t *addrs = json_array(), *classes = json_array();
+	bool enforced = ep ? ep->released && bh_agent_ep_enforced(a, ep) : true;
+
+	for (size_t i = 0; i < e->n_addrs; i++) {
+		const struct bh_addr_class *ac = g ? bh_generation_addr(g, &e->addrs[i]) : NULL;
+		char text[BH_ADDR_STRLEN];
+
+		append(addrs, json_string(bh_addr_format(&e->addrs[i], text)));
+		if (ac && ac->endpoint < g->n_eps && g->eps[ac->endpoint] == e)
+			append(classes, json_integer(ac->cls));
+	}
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:o, "
+			 "s:o}",
+			 "id", e->id, "name", e->name, "namespace", e->ns, "labels",
+			 labels_json(&e->labels), "addresses", addrs, "local", (int)e->local,
+			 "source", ep ? "cni" : "manifest", "state",
+			 enforced ? "enforced" : "quarantined", "network", ep ? ep->network : NULL,
+			 "ifname", ep ? ep->ifname : NULL, "hostIf", ep ? ep->host_if : NULL,
+			 "node", e->node, "classes", classes, "ports", ports_json(e));
+}
+
+enum MHD_Result bh_api_endpoints(struct bh_request *q)
+{
+	const struct bh_agent *a = q->api->a;
+	const struct bh_policies *p = bh_store_current(a->store);
+	json_t *list = json_array();
+
+	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep))
+		append(list, endpoint_json(a, ep->e, ep));
+	for (size_t i = 0; p && i < p->set->n_endpoints; i++)
+		append(list, endpoint_json(a, p->set->endpoints[i], NULL));
+	return bh_reply_json(q, MHD_HTTP_OK, json_pack("{s:o}", "endpoints", list));
+}
+
+/* ---- the compiled rule set ---- */
+
+enum MHD_Result bh_api_ruleset(struct bh_request *q)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+	const struct bh_generation *g = bh_reconcile_enforced(q->api->a->rc);
+
+	if (!g)
+		return bh_reply_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "nothing is in force yet");
+	bh_ruleset_print(g->compiled.rules, &b);
+	bh_buf_puts(&b, "");
+	return bh_reply_text(q, MHD_HTTP_OK, "text/plain; charset=utf-8",
+			     b.data ? bh_buf_take(&b) : strdup(""));
+}

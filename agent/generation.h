@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * agent/generation.h - one revision: policies, endpoints and the rule set compiled from them
+ *
+ * Immutable and counted. The last 64 are kept (fewer if they are large), so that what a worker or the
+ * kernel reports late is resolved by the rules it was decided with.
+ *
+ * Thread-safety: the main thread.
+ */
+#ifndef BH_AGENT_GENERATION_H
+#define BH_AGENT_GENERATION_H
+
+#include "agent/endpoints.h"
+#include "agent/manifest.h"
+#include "policy/compile.h"
+
+struct bh_generation {
+	unsigned refs;
+	uint64_t revision;
+	struct bh_policies *policies;
+	struct bh_compiled compiled;
+	const struct bh_endpoint **eps; /* the compiler's list: manifests first, then local ones */
+	struct bh_ep **local;           /* beside it: our record of each, NULL for a manifest's */
+	size_t n_eps;
+	size_t bytes;               /* about what it holds in memory of its own */
+	uint32_t *contract_reasons; /* sorted; made at the first question */
+	size_t n_contract_reasons;
+};
+
+/**
+ * bh_generation_new() - Compile
+ * @node:	Endpoint manifests of this node are local
+ *
+ * Return: 0, -E2BIG, -EINVAL, -ENOTSUP, -ENOMEM
+ */
+int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
+		      const struct bh_endpoints *eps, const char *node, uint64_t revision,
+		      struct bh_generation **ret, struct bh_err *err) bh_must_check;
+struct bh_generation *bh_generation_ref(struct bh_generation *g);
+struct bh_generation *bh_generation_unref(struct bh_generation *g);
+BH_DEFINE_CLEANUP(struct bh_generation, bh_generation_unref);
+
+/* What an address is in this revision; NULL: no endpoint's. */
+const struct bh_addr_class *bh_generation_addr(const struct bh_generation *g,
+					       const struct bh_addr *a);
+
+/* Some contract may end in this reason: the packet may have been judged by a worker. */
+bool bh_generation_by_contract(struct bh_generation *g, uint32_t reason);
+
+/* ---- the last revisions ---- */
+
+#define BH_HISTORY_MAX 64U
+
+struct bh_history {
+	struct {
+		struct bh_generation *g;
+		unsigned epoch_first, epoch_last; /* epochs in which the kernel decided by it */
+	} items[BH_HISTORY_MAX];                  /* a ring; the newest is at (next - 1) */
+	size_t next, n;
+};
+
+void bh_history_done(struct bh_history *h);
+/* @g is in force from @epoch on. Takes a reference of its own. */
+void bh_history_add(struct bh_history *h, struct bh_generation *g, unsigned epoch);
+/* The newest one was carried into this epoch. */
+void bh_history_epoch(struct bh_history *h, unsigned epoch);
+/* Borrowed. The newest that has this reason (0: any) in this epoch, else in any; NULL: none. */
+struct bh_generation *bh_history_find(const struct bh_history *h, unsigned epoch, uint32_t reason);
+struct bh_generation *bh_history_revision(const struct bh_history *h, uint64_t revision);
+struct bh_generation *bh_history_newest(const struct bh_history *h);
+
+#endif

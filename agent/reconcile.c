@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * agent/reconcile.c - from what is wanted to what is enforced
+ *
+ * DOC: The address table
+ *
+ * Workers and agent share one table. New addresses are put into it before the rule set is published,
+ * addresses that go are taken out after the kernel has forgotten them. An address whose class changes has
+ * two meanings for a moment, so then the workers get a new table together with the new rule set; likewise
+ * when the old one is three quarters full, and when the contents of the old one are uncertain because a
+ * pass failed halfway. A worker whose rule set does not know a class finds no contract for it and
+ * answers with the protocol it sees; the kernel decides.
+ */
+#include "agent/reconcile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "common/util.h"
+#include "dataplane/addrtable.h"
+
+#include "common/banned.h"
+
+#define RETRY_FIRST_MS 100
+#define RETRY_LAST_MS  30000
+#define TABLE_MIN      1024U
+
+struct bh_reconcile {
+	struct bh_reconcile_config cfg;
+	struct bh_compiler *compiler;
+	struct bh_source *timer;
+	uint64_t wanted, enforced;
+	struct bh_err err;
+	bh_msec_t retry_ms; /* 0: the last pass went well */
+
+	struct bh_addrtable *table;      /* as the workers have it; NULL: none yet */
+	bool table_uncertain;            /* its contents may differ from the enforced revision's */
+	struct bh_generation *published; /* the workers' */
+	struct bh_history history;       /* the newest is enforced */
+	bool bump_due;                   /* the kernel has the rules, but not the epoch */
+	bool running;
+};
+
+/* ---- the address table ---- */
+
+struct diff {
+	size_t added, removed, changed;
+};
+
+/* Walks both lists, which are sorted. @added, @removed may be NULL. */
+static int walk(const struct bh_compiled *old, const struct bh_compiled *new, struct diff *d,
+		int (*added)(struct bh_addrtable *t, const struct bh_addr_class *a),
+		int (*removed)(struct bh_addrtable *t, const struct bh_addr_class *a),
+		struct bh_addrtable *t)
+{
+	size_t i = 0, k = 0, n_old = old ? old->n_addrs : 0;
+	int r = 0;
+
+	while (r == 0 && (i < n_old || k < new->n_addrs)) {
+		int c = i == n_old          ? 1
+			: k == new->n_addrs ? -1
+					    : bh_addr_cmp(&old->addrs[i].addr, &new->addrs[k].addr);
+
+		if (c == 0) {
+			d->changed += old->addrs[i].cls != new->addrs[k].cls ||
+				      old->addrs[i].local != new->addrs[k].local;
+			i++;
+			k++;
+		} else if (c < 0) {
+			d->removed++;
+			if (removed)
+				r = removed(t, &old->addrs[i]);
+			i++;
+		} else {
+			d->added++;
+			if (added)
+				r = added(t, &new->addrs[k]);
+			k++;
+		}
+	}
+	return r;
+}
+
+static int put_addr(struct bh_addrtable *t, const struct bh_addr_class *a)
+{
+	return bh_addrtable_set(t, &a->addr, a->cls, a->local);
+}
+
+static int take_addr(struct bh_addrtable *t, const struct bh_addr_class *a)
+{
+	bh_addrtable_remove(t, &a->addr);
+	return 0;
+}
+
+/* A table of all addresses of the new revision, and of those of the old one that go. */
+static int make_table(const struct bh_compiled *old, const struct bh_compiled *new,
+		      struct bh_addrtable **ret, struct bh_err *err)
+{
+	bh_cleanup(bh_addrtable_freep) struct bh_addrtable *t = NULL;
+	struct diff d = { 0 };
+	size_t n = new->n_addrs + (old ? old->n_addrs : 0);
+	int r = bh_addrtable_new(BH_MAX(n + n / 2, (size_t)TABLE_MIN), &t, err);
+
+	for (size_t i = 0; r == 0 && i < new->n_addrs; i++)
+		r = put_addr(t, &new->addrs[i]);
+	if (r == 0)
+		r = walk(old, new, &d, NULL, put_addr, t);
+	if (r < 0)
+		return bh_err_wrap(err, r, "address table");
+	*ret = bh_take_ptr(&t);
+	return 0;
+}
+
+/* @ret: the table to be published: the present one with the new addresses, or a new one (*ret_fresh). */
+static int prepare_table(struct bh_reconcile *rc, const struct bh_generation *g,
+			 struct bh_addrtable **ret, bool *ret_fresh, struct bh_err *err)
+{
+	const struct bh_generation *now = bh_history_newest(&rc->history);
+	const struct bh_compiled *old = now ? &now->compiled : NULL;
+	struct diff d = { 0 };
+
+	*ret_fresh = true;
+	(void)walk(old, &g->compiled, &d, NULL, NULL, NULL);
+	if (rc->table && !rc->table_uncertain && d.changed == 0) {
+		int r = walk(old, &g->compiled, &(struct diff){ 0 }, put_addr, NULL, rc->table);
+
+		if (r == 0) {
+			*ret = rc->table;
+			*ret_fresh = false;
+			return 0;
+		}
+		/* Full, three quarters of it used: a larger one. */
+		rc->table_uncertain = true;
+		if (r != -ENOSPC)
+			return bh_err_set(err, r, "address table: %s", strerrordesc_np(-r));
+	}
+	return make_table(old, &g->compiled, ret, err);
+}
+
+/* ---- the way ---- */
+
+static int publish(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
+{
+	struct bh_addrtable *table = NULL;
+	bool fresh;
+	int r = prepare_table(rc, g, &table, &fresh, err);
+
+	if (r < 0)
+		return r;
+	/* From here on the table holds what is in force and what is to be: not the one nor the other. */
+	rc->table_uncertain = true;
+	r = bh_pool_publish(rc->cfg.pool, g->compiled.rules, table, err);
+	if (r < 0) {
+		if (fresh)
+			bh_addrtable_free(table);
+		return bh_err_wrap(err, r, "workers");
+	}
+	if (fresh) {
+		bh_addrtable_free(rc->table);
+		rc->table = table;
+	}
+	bh_generation_unref(rc->published);
+	rc->published = bh_generation_ref(g);
+	return 0;
+}
+
+static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
+{
+	struct bh_kernel_change change = { 0 };
+	int r = bh_kernel_apply(rc->cfg.kernel, g->compiled.rules, g->compiled.addrs,
+				g->compiled.n_addrs, &change, err);
+
+	if (r < 0)
+		return bh_err_wrap(err, r, "kernel");
+	rc->bump_due = rc->bump_due || change.needs_bump;
+	if (!rc->bump_due)
+		return 0;
+	r = bh_kernel_bump(rc->cfg.kernel, err);
+	if (r < 0)
+		return bh_err_wrap(err, r, "kernel, new epoch");
+	rc->bump_due = false;
+	return 0;
+}
+
+static void set_in_force(struct bh_reconcile *rc, struct bh_generation *g, unsigned epoch_before)
+{
+	const struct bh_generation *old = bh_history_newest(&rc->history);
+	struct diff d = { 0 };
+
+	(void)walk(old ? &old->compiled : NULL, &g->compiled, &d, NULL, take_addr, rc->table);
+	rc->table_uncertain = false;
+	rc->enforced = g->revision;
+	bh_history_add(&rc->history, g, epoch_before);
+	bh_history_epoch(&rc->history, bh_kernel_epoch(rc->cfg.kernel));
+}
+
+static int pass(struct bh_reconcile *rc, struct bh_err *err)
+{
+	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = NULL;
+	struct bh_policies *policies = bh_store_current(rc->cfg.store);
+	unsigned epoch = bh_kernel_epoch(rc->cfg.kernel);
+	int r;
+
+	rc->wanted++;
+	if (!policies)
+		return bh_err_set(err, -ENODATA,
+				  "no policies are known: the policy folder has errors, and no "
+				  "earlier set can be used");
+	r = bh_generation_new(rc->compiler, policies, rc->cfg.eps, rc->cfg.node, rc->wanted, &g,
+			      err);
+	if (r == 0)
+		r = publish(rc, g, err);
+	if (r == 0)
+		r = apply(rc, g, err);
+	if (r < 0)
+		return r;
+	set_in_force(rc, g, epoch);
+	return 0;
+}
+
+int bh_reconcile_now(struct bh_reconcile *rc, struct bh_err *err)
+{
+	struct bh_err why = { 0 };
+	bh_msec_t start = bh_clock_now();
+	int r;
+
+	if (rc->running)
+		return bh_err_set(err, -EBUSY, "a change is being made");
+	rc->running = true;
+	(void)bh_timer_set(rc->timer, -1, 0);
+	r = pass(rc, &why);
+	rc->running = false;
+	if (r == 0) {
+		if (rc->retry_ms > 0)
+			bh_notice("revision %llu is enforced now",
+				  (unsigned long long)rc->enforced);
+		else
+			bh_debug("revision %llu enforced in %lld ms",
+				 (unsigned long long)rc->enforced,
+				 (long long)(bh_clock_now() - start));
+		rc->retry_ms = 0;
+		rc->err = (struct bh_err){ 0 };
+	} else {
+		if (strcmp(rc->err.msg, why.msg) != 0)
+			bh_error("revision %llu cannot be enforced, what was in force stays: %s",
+				 (unsigned long long)rc->wanted, bh_err_text(&why, r));
+		rc->err = why;
+		rc->err.code = r;
+		rc->retry_ms =
+		    rc->retry_ms == 0 ? RETRY_FIRST_MS : BH_MIN(rc->retry_ms * 2, RETRY_LAST_MS);
+		/* Without policies only a new set helps, and that comes by itself. */
+		if (r != -ENODATA)
+			(void)bh_timer_set(rc->timer, rc->retry_ms, 0);
+		(void)bh_err_set(err, r, "%s", bh_err_text(&why, r));
+	}
+	rc->cfg.done(rc->cfg.arg, r);
+	return r;
+}
+
+static int on_timer(struct bh_source *s, void *arg)
+{
+	(void)!bh_reconcile_now(arg, NULL);
+	return 0;
+}
+
+void bh_reconcile_soon(struct bh_reconcile *rc)
+{
+	(void)bh_timer_set(rc->timer, 0, 0);
+}
+
+void bh_reconcile_distrust(struct bh_reconcile *rc)
+{
+	rc->bump_due = true;
+	bh_reconcile_soon(rc);
+}
+
+/* ---- life ---- */
+
+int bh_reconcile_new(const struct bh_reconcile_config *cfg, struct bh_reconcile **ret,
+		     struct bh_err *err)
+{
+	struct bh_reconcile *rc = calloc(1, sizeof(*rc));
+	int r;
+
+	if (!rc)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	rc->cfg = *cfg;
+	rc->wanted = cfg->revision;
+	r = bh_compiler_new(&rc->compiler);
+	if (r == 0)
+		r = bh_loop_add_timer(cfg->loop, "reconcile", on_timer, rc, &rc->timer);
+	if (r < 0) {
+		bh_reconcile_free(rc);
+		return bh_err_set(err, r, "%s", strerrordesc_np(-r));
+	}
+	*ret = rc;
+	return 0;
+}
+
+struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc)
+{
+	if (!rc)
+		return NULL;
+	bh_source_remove(rc->timer);
+	bh_history_done(&rc->history);
+	bh_generation_unref(rc->published);
+	bh_addrtable_free(rc->table);
+	if (rc->compiler)
+		bh_compiler_free(rc->compiler);
+	free(rc);
+	return NULL;
+}
+
+void bh_reconcile_state_get(const struct bh_reconcile *rc, struct bh_reconcile_state *ret)
+{
+	ret->wanted = rc->wanted;
+	ret->enforced = rc->enforced;
+	ret->error = rc->retry_ms > 0 ? bh_err_text(&rc->err, rc->err.code) : NULL;
+}
+
+struct bh_generation *bh_reconcile_enforced(const struct bh_reconcile *rc)
+{
+	return bh_history_newest(&rc->history);
+}
+
+const struct bh_history *bh_reconcile_history(const struct bh_reconcile *rc)
+{
+	return &rc->history;
+}

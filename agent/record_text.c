@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * agent/record_text.c - the body of a violation record, as docs/violation-log.md has it
+ */
+#include "agent/record_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/communityid.h"
+#include "agent/jsonw.h"
+#include "common/util.h"
+#include "policy/explain.h"
+
+#include "common/banned.h"
+
+static void member(struct bh_buf *b, const char *key, const char *value)
+{
+	bh_buf_printf(b, ",\"%s\":", key);
+	bh_jsonw_str(b, value);
+}
+
+static void print_flow(const struct bh_record *r, struct bh_buf *b)
+{
+	char id[BH_COMMUNITY_ID_STRLEN], l4[8];
+	bool ports = r->l4 == BH_L4_TCP || r->l4 == BH_L4_UDP || r->l4 == BH_L4_SCTP;
+
+	bh_buf_puts(b, ",\"flow\":{\"id\":");
+	bh_jsonw_str(b, bh_community_id(&r->src, &r->dst, r->l4, r->sport, r->dport, id));
+	bh_buf_printf(b, ",\"ipv\":%u", r->src.family);
+	member(b, "proto", bh_l4_name(r->l4, l4));
+	bh_buf_puts(b, ",\"src\":");
+	bh_jsonw_addr(b, &r->src);
+	if (ports)
+		bh_buf_printf(b, ",\"sport\":%u", r->sport);
+	bh_buf_puts(b, ",\"dst\":");
+	bh_jsonw_addr(b, &r->dst);
+	if (ports)
+		bh_buf_printf(b, ",\"dport\":%u", r->dport);
+	bh_buf_putc(b, '}');
+}
+
+static const struct bh_endpoint *endpoint_of(const struct bh_record *r, const struct bh_addr *a)
+{
+	const struct bh_addr_class *ac = r->gen ? bh_generation_addr(r->gen, a) : NULL;
+
+	return ac && ac->endpoint < r->gen->n_eps ? r->gen->eps[ac->endpoint] : NULL;
+}
+
+static void print_side(const struct bh_record *r, const char *key, const struct bh_addr *a,
+		       struct bh_buf *b)
+{
+	const struct bh_endpoint *e = endpoint_of(r, a);
+
+	bh_buf_printf(b, ",\"%s\":{\"kind\":", key);
+	if (!e) {
+		bh_buf_puts(b, "\"outside\",\"address\":");
+		bh_jsonw_addr(b, a);
+		bh_buf_putc(b, '}');
+		return;
+	}
+	bh_buf_puts(b, "\"endpoint\"");
+	member(b, "id", e->id);
+	member(b, "name", e->name);
+	member(b, "ns", e->ns);
+	bh_buf_puts(b, ",\"labels\":");
+	bh_jsonw_labels(b, &e->labels);
+	bh_buf_putc(b, '}');
+}
+
+static void print_policy(const struct bh_ruleset *rs, const struct bh_reason *why, struct bh_buf *b)
+{
+	const struct bh_rs_policy *p = why ? bh_ruleset_policy(rs, why->policy) : NULL;
+	const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
+
+	bh_buf_puts(b, ",\"policy\":");
+	if (p) {
+		bh_buf_puts(b, "{\"kind\":");
+		bh_jsonw_str(b, bh_kind_name(p->kind));
+		member(b, "ns", bh_ruleset_text(rs, p->ns));
+		member(b, "name", bh_ruleset_text(rs, p->name));
+		member(b, "tier", bh_tier_name(p->tier));
+		member(b, "mode", bh_mode_name(p->mode));
+		bh_buf_putc(b, '}');
+	} else {
+		bh_buf_puts(b, "null");
+	}
+	bh_buf_puts(b, ",\"rule\":");
+	if (rule) {
+		const char *name = bh_ruleset_text(rs, rule->name);
+
+		bh_buf_printf(b, "{\"index\":%u,\"name\":", rule->index);
+		bh_jsonw_str(b, *name ? name : NULL);
+		bh_buf_putc(b, '}');
+	} else {
+		bh_buf_puts(b, "null");
+	}
+}
+
+/* What the rule set says, and what came nearest to allowing it. */
+static void print_text(const struct bh_record *r, const struct bh_record_verdict *v,
+		       const struct bh_reason *why, struct bh_buf *b)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	bool egress = v->dir == BH_DIR_EGRESS;
+	const struct bh_endpoint *subject = endpoint_of(r, egress ? &r->src : &r->dst);
+	const struct bh_addr *peer = egress ? &r->dst : &r->src;
+
+	if (why)
+		bh_buf_puts(&text, bh_ruleset_text(r->gen->compiled.rules, why->text));
+	if (why && why->kind == BH_REASON_ISOLATED && subject) {
+		size_t before = text.len;
+
+		bh_buf_puts(&text, "; ");
+		bh_explain_nearest(r->gen->policies->set, subject, endpoint_of(r, peer), peer,
+				   v->dir, r->l4, r->dport, &text);
+		if (text.len == before + 2)
+			text.data[text.len = before] = '\0';
+	}
+	member(b, "text", bh_buf_str(&text));
+}
+
+static const char *verdict_action(const struct bh_record *r, const struct bh_reason *why,
+				  uint32_t word)
+{
+	const struct bh_rs_rule *rule =
+	    why ? bh_ruleset_rule(r->gen->compiled.rules, why->rule) : NULL;
+
+	if (bh_word_verdict(word) != BH_WORD_ALLOW)
+		return "refuse";
+	if (why && why->kind == BH_REASON_WOULD)
+		return "would_refuse";
+	return rule && rule->action == BH_ACTION_LOG ? "log" : "alert";
+}
+
+static void print_verdicts(const struct bh_record *r, struct bh_buf *b)
+{
+	bh_buf_puts(b, ",\"verdicts\":[");
+	for (unsigned i = 0; i < r->n_verdicts; i++) {
+		const struct bh_record_verdict *v = &r->verdicts[i];
+		const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+		const struct bh_reason *why =
+		    rs ? bh_ruleset_reason(rs, bh_word_number(v->word)) : NULL;
+
+		bh_buf_printf(b, "%s{\"dir\":\"%s\",\"action\":\"%s\"", i > 0 ? "," : "",
+			      bh_dir_name(v->dir), verdict_action(r, why, v->word));
+		print_policy(rs, why, b);
+		print_text(r, v, why, b);
+		bh_buf_putc(b, '}');
+	}
+	bh_buf_putc(b, ']');
+}
+
+/* What would have been allowed, in the words of the directions that refused. */
+static void print_expected(const struct bh_record *r, struct bh_buf *b)
+{
+	struct bh_protoset all = { { 0 } };
+	bool first = true;
+
+	for (unsigned i = 0; i < r->n_verdicts && r->gen; i++) {
+		const struct bh_ruleset *rs = r->gen->compiled.rules;
+		const struct bh_reason *why =
+		    bh_ruleset_reason(rs, bh_word_number(r->verdicts[i].word));
+		const struct bh_protoset *set = why ? bh_ruleset_protoset(rs, why->expected) : NULL;
+
+		for (unsigned k = 0; set && k < BH_ARRAY_SIZE(all.bits); k++)
+			all.bits[k] |= set->bits[k];
+	}
+	bh_buf_puts(b, "\"expected\":[");
+	for (unsigned n = 0; n < 256; n++) {
+		if (!bh_protoset_has(&all, n) || !bh_proto_name(n))
+			continue;
+		if (!first)
+			bh_buf_putc(b, ',');
+		first = false;
+		bh_jsonw_str(b, bh_proto_name(n));
+	}
+	bh_buf_putc(b, ']');
+}
+
+static void print_l7(const struct bh_record *r, struct bh_buf *b)
+{
+	const struct bh_finding *f = r->l7;
+	char ndpi[sizeof(f->ndpi_name) + 1] = { 0 };
+
+	bh_buf_puts(b, ",\"l7\":");
+	if (!f && !r->contract) {
+		bh_buf_puts(b, "null");
+		return;
+	}
+	bh_buf_putc(b, '{');
+	print_expected(r, b);
+	if (!f) {
+		bh_buf_puts(b, ",\"seen\":null,\"by\":null,\"pkts\":null,\"bytes\":null,"
+			       "\"evidence\":null,\"ndpi\":null}");
+		return;
+	}
+	member(b, "seen", bh_proto_name(f->proto));
+	member(b, "by", f->by == BH_BY_PROBE ? "probe" : f->by == BH_BY_NDPI ? "ndpi" : NULL);
+	bh_buf_printf(b, ",\"pkts\":%u,\"bytes\":%" PRIu64 ",\"evidence\":", f->pkts,
+		      (uint64_t)f->bytes_c + f->bytes_s);
+	bh_jsonw_hex(b, f->evidence, BH_MIN(f->evidence_len, BH_EVIDENCE_MAX));
+	memcpy(ndpi, f->ndpi_name, sizeof(f->ndpi_name));
+	member(b, "ndpi", ndpi[0] ? ndpi : NULL);
+	bh_buf_putc(b, '}');
+}
+
+void bh_record_print(const struct bh_record *r, struct bh_buf *out)
+{
+	bh_buf_puts(out, "\"kind\":\"violation\"");
+	member(out, "reason", r->reason);
+	member(out, "severity", r->severity);
+	member(out, "mode", r->mode);
+	member(out, "action", r->action);
+	member(out, "would", r->would);
+	bh_buf_printf(out, ",\"revision\":%" PRIu64, r->gen ? r->gen->revision : 0);
+	print_flow(r, out);
+	print_side(r, "src", &r->src, out);
+	print_side(r, "dst", &r->dst, out);
+	print_verdicts(r, out);
+	print_l7(r, out);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * agent/record_text.h - the body of a violation record, as docs/violation-log.md has it
+ *
+ * Thread-safety: no state.
+ */
+#ifndef BH_AGENT_RECORD_TEXT_H
+#define BH_AGENT_RECORD_TEXT_H
+
+#include "agent/generation.h"
+#include "common/buf.h"
+#include "dataplane/classifier/engine.h"
+
+/* One direction that refused, or has something to say. */
+struct bh_record_verdict {
+	enum bh_dir dir;
+	uint32_t word; /* the final one: its number is a reason of the generation's rule set */
+};
+
+struct bh_record {
+	struct bh_generation *gen; /* NULL: nothing is known of the revision */
+	const char *reason, *severity, *mode, *action, *would; /* @would may be NULL */
+	struct bh_addr src, dst;
+	uint8_t l4;
+	uint16_t sport, dport;
+	struct bh_record_verdict verdicts[2];
+	unsigned n_verdicts;
+	const struct bh_finding *l7; /* NULL: no worker saw it */
+	bool contract;               /* a protocol was asked for, although no worker told of it */
+};
+
+void bh_record_print(const struct bh_record *r, struct bh_buf *out);
+
+#endif

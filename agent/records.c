@@ -1,0 +1,478 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * agent/records.c - what workers and kernel report becomes violation records
+ *
+ * DOC: One violation, two reports
+ *
+ * A flow that a contract refuses is reported by the worker (a finding: what was seen, what was wanted) and, a
+ * moment earlier or later, by the kernel, which drops the packet that came back with the result. They come
+ * over different sockets. So a packet that a contract refused waits a second for the finding of its flow; and
+ * a flow whose finding was told is remembered for ten seconds. What only the kernel reports is written after
+ * the second, without the knowledge of the worker.
+ */
+#include "agent/records.h"
+
+#include <string.h>
+
+#include "agent/record_text.h"
+#include "common/map.h"
+#include "common/util.h"
+
+#include "common/banned.h"
+
+#define WAIT_MS     1000
+#define JUDGED_MS   10000
+#define WAITING_MAX 4096U
+#define JUDGED_MAX  16384U
+
+struct flow_key {
+	struct bh_addr a, b; /* a <= b: both directions of a flow are one */
+	uint16_t port_a, port_b;
+	uint8_t l4;
+	uint8_t pad;
+};
+_Static_assert(sizeof(struct flow_key) == 2 * sizeof(struct bh_addr) + 6, "a key has padding");
+
+struct judged {
+	struct flow_key key;
+	UT_hash_handle hh;
+	bh_msec_t until;
+};
+
+struct waiting {
+	struct flow_key key;
+	UT_hash_handle hh;
+	bh_msec_t until;
+	int64_t wall_us;
+	struct bh_refused p;
+};
+
+struct bh_records {
+	struct bh_vlog *log;
+	const struct bh_history *history;
+	struct judged *judged;   /* in the order in which they end */
+	struct waiting *waiting; /* likewise */
+};
+
+static struct flow_key flow_key(const struct bh_addr *src, const struct bh_addr *dst, uint8_t l4,
+				uint16_t sport, uint16_t dport)
+{
+	struct flow_key k;
+	int c = bh_addr_cmp(src, dst);
+	bool swap = c > 0 || (c == 0 && sport > dport);
+
+	memset(&k, 0, sizeof(k));
+	k.a = swap ? *dst : *src;
+	k.b = swap ? *src : *dst;
+	k.port_a = swap ? dport : sport;
+	k.port_b = swap ? sport : dport;
+	k.l4 = l4;
+	return k;
+}
+
+static void emit(struct bh_records *rs, const struct bh_vlog_key *key, int64_t wall_us,
+		 const struct bh_record *r)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+
+	bh_record_print(r, &b);
+	if (bh_buf_failed(&b))
+		bh_vlog_loss(rs->log, "memory", 1);
+	else
+		bh_vlog_violation(rs->log, key, bh_clock_now(), wall_us, bh_buf_str(&b));
+}
+
+static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_addr *src,
+			      const struct bh_addr *dst, uint8_t l4, uint16_t dport)
+{
+	const struct bh_addr_class *s = bh_generation_addr(g, src), *d = bh_generation_addr(g, dst);
+
+	return (struct bh_conn){ .src = *src,
+				 .dst = *dst,
+				 .src_class = s ? s->cls : 0,
+				 .dst_class = d ? d->cls : 0,
+				 .src_local = s && s->local,
+				 .dst_local = d && d->local,
+				 .l4 = l4,
+				 .dport = dport };
+}
+
+/* ---- what the workers find ---- */
+
+static const char *finding_reason(const struct bh_finding *f, const struct bh_reason *why)
+{
+	if (f->cause != BH_CAUSE_PROTOCOL && f->cause > BH_CAUSE_INVALID &&
+	    f->cause < BH_CAUSE_COUNT)
+		return bh_cause_name(f->cause);
+	if (why && why->kind == BH_REASON_RULE && why->expected == UINT32_MAX)
+		return "l3l4_denied";
+	if (why && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_WOULD) &&
+	    why->expected == UINT32_MAX)
+		return "default_deny";
+	return f->proto == BH_PROTO_UNKNOWN ? "protocol_unknown" : "protocol_mismatch";
+}
+
+static void add_verdict(struct bh_record *r, enum bh_dir dir, uint32_t word, bool wanted)
+{
+	if (wanted && r->n_verdicts < BH_ARRAY_SIZE(r->verdicts))
+		r->verdicts[r->n_verdicts++] = (struct bh_record_verdict){ dir, word };
+}
+
+/* Directions that refuse; where the cause itself refuses, those that have a contract. */
+static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
+{
+	bool in = f->ingress && bh_word_refuses(f->ingress_final);
+	bool eg = f->egress && bh_word_refuses(f->egress_final);
+
+	if (!f->refused) {
+		in = f->ingress && (f->ingress_final & BH_WORD_REPORT);
+		eg = f->egress && (f->egress_final & BH_WORD_REPORT);
+	} else if (!in && !eg) {
+		in = f->ingress != 0;
+		eg = f->egress != 0;
+	}
+	/* Where both speak, the one of the server is what people look for first. */
+	add_verdict(r, BH_DIR_INGRESS, f->ingress_final, in);
+	add_verdict(r, BH_DIR_EGRESS, f->egress_final, eg);
+}
+
+static void describe_finding(struct bh_record *r, const struct bh_finding *f)
+{
+	const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+	uint32_t word = r->n_verdicts > 0 ? r->verdicts[0].word : 0;
+	const struct bh_reason *why =
+	    rs && word ? bh_ruleset_reason(rs, bh_word_number(word)) : NULL;
+	const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
+	const char *refusal = f->l4 == BH_L4_TCP                        ? "reset"
+			      : bh_word_verdict(word) == BH_WORD_REJECT ? "reject"
+									: "drop";
+
+	r->reason = finding_reason(f, why);
+	r->severity = "warning";
+	r->mode = "enforce";
+	r->action = refusal;
+	if (f->refused) {
+		if (f->cause == BH_CAUSE_OVERLAP_CONFLICT)
+			r->severity = "critical";
+		return;
+	}
+	r->action = "none";
+	if (!why || why->kind == BH_REASON_WOULD) {
+		r->mode = "monitor";
+		r->would = refusal;
+		r->severity = "info";
+	} else if (rule && rule->action == BH_ACTION_LOG) {
+		r->reason = "log";
+		r->severity = "info";
+	} else {
+		r->reason = "alert";
+	}
+}
+
+static void remember(struct bh_records *rs, const struct flow_key *key)
+{
+	struct judged *j = NULL;
+
+	HASH_FIND(hh, rs->judged, key, sizeof(*key), j);
+	if (j)
+		HASH_DEL(rs->judged, j);
+	else if (HASH_COUNT(rs->judged) >= JUDGED_MAX) {
+		j = rs->judged;
+		HASH_DEL(rs->judged, j);
+	} else {
+		j = malloc(sizeof(*j));
+	}
+	if (!j)
+		return;
+	j->key = *key;
+	j->until = bh_clock_now() + JUDGED_MS;
+	HASH_ADD(hh, rs->judged, key, sizeof(j->key), j);
+	if (!j->hh.tbl)
+		free(j);
+}
+
+void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_finding *f)
+{
+	struct flow_key flow = flow_key(&f->src, &f->dst, f->l4, f->sport, f->dport);
+	struct waiting *w = NULL;
+	struct bh_vlog_key key;
+	struct bh_record r = { .src = f->src,
+			       .dst = f->dst,
+			       .l4 = f->l4,
+			       .sport = f->sport,
+			       .dport = f->dport,
+			       .l7 = f };
+
+	if (!f->refused && !f->report)
+		return;
+	if (f->refused) {
+		HASH_FIND(hh, rs->waiting, &flow, sizeof(flow), w);
+		if (w) {
+			HASH_DEL(rs->waiting, w);
+			free(w);
+		}
+		remember(rs, &flow);
+	}
+	memset(&key, 0, sizeof(key));
+	key.src = f->src;
+	key.dst = f->dst;
+	key.l4 = f->l4;
+	key.dport = f->dport;
+	key.cause = f->cause;
+	key.proto = f->proto;
+	key.egress = f->egress ? f->egress_final : 0;
+	key.ingress = f->ingress ? f->ingress_final : 0;
+	if (bh_vlog_repeat(rs->log, &key, wall_us))
+		return;
+	r.gen = bh_history_revision(rs->history, f->revision);
+	if (!r.gen)
+		r.gen = bh_history_newest(rs->history);
+	finding_verdicts(&r, f);
+	describe_finding(&r, f);
+	emit(rs, &key, wall_us, &r);
+}
+
+/* ---- what the kernel refuses ---- */
+
+static uint32_t word_of(const struct bh_decision *d, enum bh_dir dir)
+{
+	return dir == BH_DIR_EGRESS ? d->egress : d->ingress;
+}
+
+/* Does this decision end in that reason, in that direction? */
+static bool decides_so(const struct bh_ruleset *rs, const struct bh_decision *d,
+		       const struct bh_refused *p)
+{
+	uint32_t word = word_of(d, p->dir);
+
+	return word &&
+	       (bh_word_verdict(word) == BH_WORD_CONTRACT ? p->reason != 0
+							  : bh_word_number(word) == p->reason);
+}
+
+static const char *refused_reason(const struct bh_refused *p, const struct bh_reason *why)
+{
+	switch (p->cause) {
+	case 'q':
+		return "quarantine";
+	case 's':
+		return "spoof";
+	case 'm':
+		return "midstream";
+	case 'c':
+		return "policy_changed";
+	default:
+		break;
+	}
+	if (!why)
+		return "no_policy_match";
+	switch ((enum bh_reason_kind)why->kind) {
+	case BH_REASON_RULE:
+		return "l3l4_denied";
+	case BH_REASON_PROTOCOL:
+		return "protocol_mismatch";
+	case BH_REASON_ISOLATED:
+	case BH_REASON_NOT_ISOLATED:
+	case BH_REASON_WOULD:
+	case BH_REASON_INVALID:
+	case BH_REASON_COUNT:
+		break;
+	}
+	return "default_deny";
+}
+
+static void describe_refused(struct bh_record *r, const struct bh_refused *p,
+			     const struct bh_decision *d)
+{
+	const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+	const struct bh_reason *why = rs && p->reason ? bh_ruleset_reason(rs, p->reason) : NULL;
+	enum bh_dir other = p->dir == BH_DIR_INGRESS ? BH_DIR_EGRESS : BH_DIR_INGRESS;
+	uint32_t word = p->word ? p->word : BH_WORD_DROP, other_word = word_of(d, other);
+
+	r->reason = refused_reason(p, why);
+	r->severity = p->cause == 's' ? "critical" : "warning";
+	r->mode = "enforce";
+	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
+	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
+		r->action = "reset";
+	if (bh_word_verdict(word) == BH_WORD_ALLOW) {
+		/* Not refused at all, but to be recorded. */
+		r->action = "none";
+		r->severity = "info";
+		if (why && why->kind == BH_REASON_WOULD) {
+			r->mode = "monitor";
+			r->would = "drop";
+		} else {
+			const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
+
+			r->reason = rule && rule->action == BH_ACTION_LOG ? "log" : "alert";
+		}
+	}
+	if (p->cause == 'q' || p->cause == 's')
+		return;
+	word = (word & ~BH_WORD_NUMBER) | (p->reason & BH_WORD_NUMBER);
+	add_verdict(r, p->dir, word, p->dir == BH_DIR_INGRESS || p->dir == BH_DIR_EGRESS);
+	add_verdict(r, other, other_word,
+		    r->n_verdicts > 0 && other_word && bh_word_refuses(other_word));
+	if (r->n_verdicts == 2 && r->verdicts[0].dir == BH_DIR_EGRESS) {
+		struct bh_record_verdict v = r->verdicts[0];
+
+		r->verdicts[0] = r->verdicts[1];
+		r->verdicts[1] = v;
+	}
+}
+
+static void write_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
+			  struct bh_generation *g, bool contract)
+{
+	struct bh_decision d = { 0 };
+	struct bh_vlog_key key;
+	struct bh_record r = { .gen = g,
+			       .src = p->src,
+			       .dst = p->dst,
+			       .l4 = p->l4,
+			       .sport = p->sport,
+			       .dport = p->dport,
+			       .contract = contract };
+
+	memset(&key, 0, sizeof(key));
+	key.src = p->src;
+	key.dst = p->dst;
+	key.l4 = p->l4;
+	key.dport = p->dport;
+	key.cause = (uint8_t)p->cause;
+	key.egress = p->dir == BH_DIR_EGRESS ? p->reason : 0;
+	key.ingress = p->dir == BH_DIR_EGRESS ? 0 : p->reason;
+	if (bh_vlog_repeat(rs->log, &key, wall_us))
+		return;
+	if (g) {
+		struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
+
+		d = bh_ruleset_decide(g->compiled.rules, &c);
+		if (!decides_so(g->compiled.rules, &d, p) && p->sport) {
+			struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+			struct bh_decision b = bh_ruleset_decide(g->compiled.rules, &back);
+
+			/* A packet of the answering side: the flow is the other way round. */
+			if (decides_so(g->compiled.rules, &b, p)) {
+				r.src = p->dst;
+				r.dst = p->src;
+				r.sport = p->dport;
+				r.dport = p->sport;
+				d = b;
+			}
+		}
+	}
+	describe_refused(&r, p, &d);
+	emit(rs, &key, wall_us, &r);
+}
+
+/* Is this the word of a contract, in either direction of the packet? */
+static bool refused_by_contract(struct bh_generation *g, const struct bh_refused *p)
+{
+	struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
+	struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+	struct bh_decision d = bh_ruleset_decide(g->compiled.rules, &c);
+	struct bh_decision b = bh_ruleset_decide(g->compiled.rules, &back);
+
+	return bh_word_verdict(word_of(&d, p->dir)) == BH_WORD_CONTRACT ||
+	       bh_word_verdict(word_of(&b, p->dir)) == BH_WORD_CONTRACT;
+}
+
+static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
+			     const struct flow_key *flow, struct bh_generation *g)
+{
+	struct waiting *w = NULL;
+
+	HASH_FIND(hh, rs->waiting, flow, sizeof(*flow), w);
+	if (w)
+		return; /* the same flow, sent again */
+	w = HASH_COUNT(rs->waiting) < WAITING_MAX ? malloc(sizeof(*w)) : NULL;
+	if (w) {
+		w->key = *flow;
+		w->until = bh_clock_now() + WAIT_MS;
+		w->wall_us = wall_us;
+		w->p = *p;
+		HASH_ADD(hh, rs->waiting, key, sizeof(w->key), w);
+		if (w->hh.tbl)
+			return;
+		free(w);
+	}
+	write_refused(rs, wall_us, p, g, true);
+}
+
+void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p)
+{
+	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
+	bool judged_by_worker = g && p->reason && p->cause != 'q' && p->cause != 's' &&
+				(p->l4 == BH_L4_TCP || p->l4 == BH_L4_UDP) &&
+				bh_generation_by_contract(g, p->reason) &&
+				refused_by_contract(g, p);
+	struct judged *j = NULL;
+	struct flow_key flow;
+
+	if (!judged_by_worker) {
+		write_refused(rs, wall_us, p, g, false);
+		return;
+	}
+	flow = flow_key(&p->src, &p->dst, p->l4, p->sport, p->dport);
+	HASH_FIND(hh, rs->judged, &flow, sizeof(flow), j);
+	if (j)
+		return;
+	/* What was decided again by the result of long ago has no finding to wait for. */
+	if (p->cause == 'p')
+		wait_for_finding(rs, wall_us, p, &flow, g);
+	else
+		write_refused(rs, wall_us, p, g, true);
+}
+
+/* ---- time ---- */
+
+static void end_waiting(struct bh_records *rs, struct waiting *w)
+{
+	struct bh_generation *g = bh_history_find(rs->history, w->p.epoch, w->p.reason);
+
+	HASH_DEL(rs->waiting, w);
+	write_refused(rs, w->wall_us, &w->p, g, true);
+	free(w);
+}
+
+void bh_records_tick(struct bh_records *rs, bh_msec_t now)
+{
+	while (rs->waiting && rs->waiting->until <= now)
+		end_waiting(rs, rs->waiting);
+	while (rs->judged && rs->judged->until <= now) {
+		struct judged *j = rs->judged;
+
+		HASH_DEL(rs->judged, j);
+		free(j);
+	}
+}
+
+void bh_records_flush(struct bh_records *rs)
+{
+	while (rs->waiting)
+		end_waiting(rs, rs->waiting);
+}
+
+int bh_records_new(struct bh_vlog *log, const struct bh_history *history, struct bh_records **ret)
+{
+	struct bh_records *rs = calloc(1, sizeof(*rs));
+
+	if (!rs)
+		return -ENOMEM;
+	rs->log = log;
+	rs->history = history;
+	*ret = rs;
+	return 0;
+}
+
+struct bh_records *bh_records_free(struct bh_records *rs)
+{
+	if (!rs)
+		return NULL;
+	bh_records_flush(rs);
+	bh_records_tick(rs, INT64_MAX);
+	free(rs);
+	return NULL;
+}
