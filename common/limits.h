@@ -19,6 +19,12 @@
 #define BH_DIAG_MAX 200U
 /* A scalar, bytes: label values are at most 63, names 253, CIDRs 49. */
 #define BH_YAML_SCALAR_MAX 65536U
+/* Anchors ("&name") of one document: each is remembered until the document ends. */
+#define BH_YAML_ANCHORS_MAX 10000U
+/* Syntax errors of one file after which the rest of it is not looked at. */
+#define BH_YAML_RESTARTS_MAX 100U
+/* Folders below a policy folder: more is a loop of mounts, or no policy folder. */
+#define BH_FOLDER_DEPTH_MAX 16U
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
 

@@ -25,27 +25,32 @@ enum bh_severity {
 
 struct bh_diag {
 	enum bh_severity severity;
-	char code[8];	/* "e1", "w3": policy.md 6.6; stable */
+	char code[8]; /* "e1", "w3": policy.md 6.6; stable */
 	char *file;
 	struct bh_pos pos;
-	char *path;	/* "spec.ingress[0].from[0]"; may be NULL */
+	char *path; /* "spec.ingress[0].from[0]"; may be NULL */
 	char *message;
-	char *hint;	/* how to mend it; may be NULL */
-	char *line;	/* the source line; may be NULL */
-	unsigned width; /* columns to underline; 0: one */
+	char *hint; /* how to mend it; may be NULL */
+	char *line; /* the source line, or the part of a long one around the place; may be NULL */
+	uint32_t line_column; /* where @line begins: 1, or more in a long one */
+	unsigned width;       /* columns to underline; 0: one */
 };
 
+/* How to add to a list: policy/diag.h. */
 struct bh_diags {
 	struct bh_diag *items;
-	size_t n;
-	size_t n_errors;
-	size_t n_warnings;
-	size_t omitted; /* beyond BH_DIAG_MAX */
+	size_t n;          /* at most BH_DIAG_MAX; an error takes the place of a warning */
+	size_t n_errors;   /* all that were found, kept or not */
+	size_t n_warnings; /* likewise */
+	size_t omitted;    /* beyond BH_DIAG_MAX */
 };
-#define BH_DIAGS_INIT { .items = NULL }
+#define BH_DIAGS_INIT         \
+	{                     \
+		.items = NULL \
+	}
 void bh_diags_done(struct bh_diags *d);
 void bh_diags_sort(struct bh_diags *d);
-/* As a compiler prints them: "web.yaml:9:5: error: ...", the line, a caret, the hint. */
+/* As a compiler prints them: "web.yaml:9:5: error: ... [e1]", the line, a caret, the hint. */
 void bh_diags_print(const struct bh_diags *d, struct bh_buf *out);
 /* An array of {severity, code, file, line, column, path, message, hint}. NULL: out of memory. */
 json_t *bh_diags_json(const struct bh_diags *d);
