@@ -326,7 +326,7 @@ void bh_agent_complain(const struct bh_err *err, int r, const struct bh_buf *bod
 	bh_autojson json_t *v = NULL;
 	json_t *list = NULL;
 
-	bh_complain("%s", bh_err_text(err, r));
+	bh_out_complain("%s", bh_err_text(err, r));
 	if (bh_json_load(bh_buf_str(body), body->len, ANSWER_MAX, &v, NULL) == 0 &&
 	    bh_json_arr(v, "diagnostics", &list, NULL) == 0)
 		bh_agent_diags(list);
@@ -357,8 +357,8 @@ int bh_agent_json(const struct bh_request *req, json_t **ret)
 		r = bh_err_set(&err, -EPROTO, "it is no object");
 	}
 	if (r < 0)
-		bh_complain("the agent's answer to %s %s cannot be read: %s", req->method,
-			    req->path, bh_err_text(&err, r));
+		bh_out_complain("the agent's answer to %s %s cannot be read: %s", req->method,
+				req->path, bh_err_text(&err, r));
 	return r;
 }
 

@@ -40,11 +40,11 @@ static int run(int argc, const char *const *argv)
 	}
 	r = bh_args_parse(argc, argv, &a, &verb, &err);
 	if (r == -ENOMEM) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	if (r < 0) {
-		bh_complain("%s", bh_err_text(&err, r));
+		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_USAGE;
 	}
 	if (a.help || !verb) {
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 	int code = run(argc, (const char *const *)argv);
 
 	if (fflush(stdout) != 0 && code == BH_EXIT_OK) {
-		bh_complain("cannot write to standard output: %m");
+		bh_out_complain("cannot write to standard output: %m");
 		code = BH_EXIT_FAILED;
 	}
 	return code;

@@ -142,7 +142,7 @@ int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths, bo
 	if (r == 0 && bh_buf_failed(&m->text))
 		r = -ENOMEM;
 	if (r < 0) {
-		bh_complain("%s", bh_err_text(&err, r));
+		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	if (d.n_errors > 0 || warnings) {
@@ -151,8 +151,8 @@ int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths, bo
 		(void)fputs(bh_buf_str(&out), stderr);
 	}
 	if (d.n_errors > 0) {
-		bh_complain("%zu error%s: nothing was done", d.n_errors,
-			    d.n_errors == 1 ? "" : "s");
+		bh_out_complain("%zu error%s: nothing was done", d.n_errors,
+				d.n_errors == 1 ? "" : "s");
 		return BH_EXIT_FAILED;
 	}
 	return BH_EXIT_OK;

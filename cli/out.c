@@ -82,7 +82,7 @@ void bh_put_colour(struct bh_buf *out, bool on, enum bh_colour c, const char *s)
 		bh_buf_puts(out, "\x1b[0m");
 }
 
-void bh_complain(const char *fmt, ...)
+void bh_out_complain(const char *fmt, ...)
 {
 	va_list ap;
 
@@ -99,11 +99,11 @@ int bh_out_write(struct bh_buf *b)
 	int code = BH_EXIT_OK;
 
 	if (bh_buf_failed(b)) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		code = BH_EXIT_FAILED;
 	} else if (b->len > 0 &&
 		   (fwrite(b->data, 1, b->len, stdout) != b->len || fflush(stdout) != 0)) {
-		bh_complain("cannot write to standard output: %s", strerrordesc_np(errno));
+		bh_out_complain("cannot write to standard output: %s", strerrordesc_np(errno));
 		code = BH_EXIT_FAILED;
 	}
 	bh_buf_clear(b);
@@ -116,7 +116,7 @@ int bh_out_json(const json_t *v)
 	bh_autofree char *text = v ? json_dumps(v, JSON_INDENT(2) | JSON_ENCODE_ANY) : NULL;
 
 	if (!text) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	bh_buf_puts(&out, text);

@@ -31,7 +31,7 @@ void bh_put_colour(struct bh_buf *out, bool on, enum bh_colour c, const char *s)
 void bh_put_clean(struct bh_buf *out, const char *s);
 
 /* "bulkhead: ...", on stderr. */
-void bh_complain(const char *fmt, ...) bh_printf(1, 2);
+void bh_out_complain(const char *fmt, ...) bh_printf(1, 2);
 /* Writes all of @b to stdout and empties it. Return: exit code */
 int bh_out_write(struct bh_buf *b);
 /* Indented JSON to stdout; NULL is out of memory. Return: exit code */

@@ -59,7 +59,7 @@ static int run(const struct bh_args *a)
 	int code;
 
 	if (a->files.n == 0) {
-		bh_complain("apply: -f FILE is missing");
+		bh_out_complain("apply: -f FILE is missing");
 		return BH_EXIT_USAGE;
 	}
 	/* Warnings come from the agent, who knows the other policies too. */
@@ -67,7 +67,7 @@ static int run(const struct bh_args *a)
 	if (code != BH_EXIT_OK)
 		return code;
 	if (m.set->n_policies + m.set->n_namespaces + m.set->n_endpoints == 0) {
-		bh_complain("there is nothing to apply: no manifests");
+		bh_out_complain("there is nothing to apply: no manifests");
 		return BH_EXIT_FAILED;
 	}
 	req.body = bh_buf_str(&m.text);

@@ -30,8 +30,8 @@ static int delete_one(const struct bh_args *a, enum bh_kind kind, const char *ns
 	req.path = bh_buf_str(&path);
 	r = bh_agent_call(&req, &status, &body, &err);
 	if (status == 404) {
-		bh_complain("no %s '%s' in namespace %s%s", bh_kind_name(kind), name, ns,
-			    a->ns || a->files.n > 0 ? "" : "; -n names another namespace");
+		bh_out_complain("no %s '%s' in namespace %s%s", bh_kind_name(kind), name, ns,
+				a->ns || a->files.n > 0 ? "" : "; -n names another namespace");
 		return BH_EXIT_FAILED;
 	}
 	if (r < 0) {
@@ -40,7 +40,7 @@ static int delete_one(const struct bh_args *a, enum bh_kind kind, const char *ns
 	}
 	if (bh_json_load(bh_buf_str(&body), body.len, body.len, &v, NULL) < 0 ||
 	    !bh_view_u64(v, "revision", &revision)) {
-		bh_complain("the agent's answer cannot be read");
+		bh_out_complain("the agent's answer cannot be read");
 		return BH_EXIT_FAILED;
 	}
 	if (done) {
@@ -66,7 +66,7 @@ static int delete_files(const struct bh_args *a, json_t *done)
 	if (code != BH_EXIT_OK)
 		return code;
 	if (m.set->n_policies == 0) {
-		bh_complain("there is nothing to delete: no policies");
+		bh_out_complain("there is nothing to delete: no policies");
 		return BH_EXIT_FAILED;
 	}
 	for (size_t i = 0; i < m.set->n_policies; i++) {
@@ -91,7 +91,7 @@ static int usage(const struct bh_args *a, enum bh_kind *ret_kind)
 		r = bh_policy_kind_parse(a->words.items[0], ret_kind, &err);
 	if (r == 0)
 		return BH_EXIT_OK;
-	bh_complain("delete: %s", err.msg);
+	bh_out_complain("delete: %s", err.msg);
 	return BH_EXIT_USAGE;
 }
 

@@ -71,7 +71,7 @@ static int print_table(const json_t *list)
 		add_labels(&t, item);
 	}
 	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	return bh_out_write(&out);
@@ -90,7 +90,7 @@ static int run(const struct bh_args *a)
 	if (bh_agent_json(&req, &v) < 0)
 		return BH_EXIT_FAILED;
 	if (bh_json_arr(v, "endpoints", &list, &err) < 0) {
-		bh_complain("the agent's list of endpoints cannot be read: %s", err.msg);
+		bh_out_complain("the agent's list of endpoints cannot be read: %s", err.msg);
 		return BH_EXIT_FAILED;
 	}
 	json_array_foreach(list, i, item) {

@@ -18,54 +18,66 @@
 
 #include "common/banned.h"
 
-/* "80/tcp", "80", "icmp" */
-static int parse_port(const char *s, uint8_t *ret_l4, uint16_t *ret_port, struct bh_err *err)
-{
-	static const struct {
-		const char *name;
-		uint8_t l4;
-		bool ports;
-	} protocols[] = {
-		{ "tcp", BH_L4_TCP, true },        { "udp", BH_L4_UDP, true },
-		{ "sctp", BH_L4_SCTP, true },      { "icmp", BH_L4_ICMP, false },
-		{ "icmpv6", BH_L4_ICMPV6, false },
-	};
-	const char *slash = strchr(s, '/'), *name = slash ? slash + 1 : "tcp", *near;
-	const char *names[BH_ARRAY_SIZE(protocols)];
-	bh_autofree char *number = slash ? strndup(s, (size_t)(slash - s)) : strdup(s);
-	uint64_t port = 0;
+struct transport {
+	const char *name;
+	uint8_t l4;
+	bool ports;
+};
 
-	if (!number)
-		return bh_err_set(err, -ENOMEM, "out of memory");
-	for (size_t i = 0; i < BH_ARRAY_SIZE(protocols); i++) {
-		names[i] = protocols[i].name;
-		if (!slash && strcasecmp(s, protocols[i].name) == 0) {
-			if (protocols[i].ports)
-				return bh_err_set(err, -EINVAL,
-						  "--port %s: a port is missing, like 80/%s", s,
-						  protocols[i].name);
-			*ret_l4 = protocols[i].l4;
-			*ret_port = 0;
-			return 0;
-		}
-		if (strcasecmp(name, protocols[i].name) != 0)
-			continue;
-		if (!protocols[i].ports)
-			return bh_err_set(err, -EINVAL, "--port %s: %s has no ports; write '%s'", s,
-					  name, protocols[i].name);
-		if (bh_parse_u64(number, UINT16_MAX, &port) < 0 || port == 0)
-			return bh_err_set(err, -EINVAL,
-					  "--port %s: '%s' is no port from 1 to 65535", s, number);
-		*ret_l4 = protocols[i].l4;
-		*ret_port = (uint16_t)port;
-		return 0;
+static const struct transport transports[] = {
+	{ "tcp", BH_L4_TCP, true },        { "udp", BH_L4_UDP, true },
+	{ "sctp", BH_L4_SCTP, true },      { "icmp", BH_L4_ICMP, false },
+	{ "icmpv6", BH_L4_ICMPV6, false },
+};
+
+static const struct transport *transport_find(const char *name)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(transports); i++) {
+		if (strcasecmp(name, transports[i].name) == 0)
+			return &transports[i];
 	}
+	return NULL;
+}
+
+static int unknown_transport(const char *s, const char *name, struct bh_err *err)
+{
+	const char *names[BH_ARRAY_SIZE(transports)], *near;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(transports); i++)
+		names[i] = transports[i].name;
 	near = bh_nearest(name, names, BH_ARRAY_SIZE(names));
 	if (near)
 		return bh_err_set(err, -EINVAL,
 				  "--port %s: unknown protocol '%s'; did you mean '%s'?", s, name,
 				  near);
 	return bh_err_set(err, -EINVAL, "--port %s: '%s' is not tcp, udp or sctp", s, name);
+}
+
+/* "80/tcp", "80", "icmp" */
+static int parse_port(const char *s, uint8_t *ret_l4, uint16_t *ret_port, struct bh_err *err)
+{
+	const char *slash = strchr(s, '/');
+	bh_autofree char *number = slash ? strndup(s, (size_t)(slash - s)) : strdup(s);
+	const struct transport *t = transport_find(slash ? slash + 1 : s);
+	bool bare = !slash && t;
+	uint64_t port = 0;
+
+	if (!number)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	if (slash && !t)
+		return unknown_transport(s, slash + 1, err);
+	if (bare && t->ports)
+		return bh_err_set(err, -EINVAL, "--port %s: a port is missing, like 80/%s", s,
+				  t->name);
+	if (slash && !t->ports)
+		return bh_err_set(err, -EINVAL, "--port %s: %s has no ports; write '%s'", s,
+				  t->name, t->name);
+	if (!bare && (bh_parse_u64(number, UINT16_MAX, &port) < 0 || port == 0))
+		return bh_err_set(err, -EINVAL, "--port %s: '%s' is no port from 1 to 65535", s,
+				  number);
+	*ret_l4 = t ? t->l4 : BH_L4_TCP;
+	*ret_port = (uint16_t)port;
+	return 0;
 }
 
 static int parse_protocol(const char *s, unsigned *ret, struct bh_err *err)
@@ -178,7 +190,7 @@ static int answer(const struct bh_args *a, const struct bh_world *w,
 	r = bh_explain(w->set, w->eps, w->n_eps, compiled, q, json ? NULL : &text, json ? &v : NULL,
 		       &outcome, &err);
 	if (r < 0) {
-		bh_complain("%s", bh_err_text(&err, r));
+		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	quarantine_note(w, who[0], &text, v, &outcome);
@@ -199,7 +211,7 @@ static int run(const struct bh_args *a)
 
 	r = make_query(a, &q, &err);
 	if (r < 0) {
-		bh_complain("explain: %s", bh_err_text(&err, r));
+		bh_out_complain("explain: %s", bh_err_text(&err, r));
 		return r == -EINVAL ? BH_EXIT_USAGE : BH_EXIT_FAILED;
 	}
 	code = bh_world_get(&w, a);
@@ -211,7 +223,7 @@ static int run(const struct bh_args *a)
 	if (r == 0)
 		r = find_end(&w, a->to, &q, &q.to_endpoint, &q.to_addr, &who[1], &err);
 	if (r < 0) {
-		bh_complain("%s", bh_err_text(&err, r));
+		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	return answer(a, &w, &compiled, &q, who);

@@ -38,18 +38,18 @@ static int fetch(const struct bh_args *a, enum bh_kind kind, json_t *ret_list)
 	if (bh_agent_json(&req, &v) < 0)
 		return BH_EXIT_FAILED;
 	if (bh_json_arr(v, "policies", &list, &err) < 0) {
-		bh_complain("the agent's list of policies cannot be read: %s", err.msg);
+		bh_out_complain("the agent's list of policies cannot be read: %s", err.msg);
 		return BH_EXIT_FAILED;
 	}
 	json_array_foreach(list, i, item) {
 		if (wanted(a, kind, item) && json_array_append(ret_list, item) < 0) {
-			bh_complain("out of memory");
+			bh_out_complain("out of memory");
 			return BH_EXIT_FAILED;
 		}
 	}
 	if (a->words.n == 2 && json_array_size(ret_list) == 0) {
-		bh_complain("no %s '%s'%s%s", bh_kind_name(kind), a->words.items[1],
-			    a->ns ? " in namespace " : "", a->ns ? a->ns : "");
+		bh_out_complain("no %s '%s'%s%s", bh_kind_name(kind), a->words.items[1],
+				a->ns ? " in namespace " : "", a->ns ? a->ns : "");
 		return BH_EXIT_FAILED;
 	}
 	return BH_EXIT_OK;
@@ -96,7 +96,7 @@ static int print_table(const json_t *list)
 			bh_table_add(&t, file);
 	}
 	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	return bh_out_write(&out);
@@ -154,7 +154,7 @@ static int run(const struct bh_args *a)
 	int code;
 
 	if (a->words.n > 0 && bh_policy_kind_parse(a->words.items[0], &kind, &err) < 0) {
-		bh_complain("get: %s", err.msg);
+		bh_out_complain("get: %s", err.msg);
 		return BH_EXIT_USAGE;
 	}
 	if (a->format == BH_FORMAT_YAML && a->words.n == 0 && !a->ns)

@@ -87,7 +87,7 @@ static int run(const struct bh_args *a)
 	if (r != -ENOMEM)
 		r = bh_load_finish(set, &d);
 	if (r == -ENOMEM) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	bh_diags_sort(&d);

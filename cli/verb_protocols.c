@@ -44,7 +44,7 @@ static int run(const struct bh_args *a)
 		bh_table_add(&t, probe ? "every rule" : "deny, reject, alert, log");
 	}
 	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	return bh_out_write(&out);

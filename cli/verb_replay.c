@@ -241,7 +241,7 @@ static int one_file(const char *path, const struct bh_world *w, const struct bh_
 	if (n == 0)
 		n = bh_replay_file(r, path, &err);
 	if (n < 0) {
-		bh_complain("%s", bh_err_text(&err, n));
+		bh_out_complain("%s", bh_err_text(&err, n));
 		return BH_EXIT_FAILED;
 	}
 	bh_replay_finish(r);
@@ -257,8 +257,9 @@ static int one_file(const char *path, const struct bh_world *w, const struct bh_
 	res->cut += st.cut;
 	res->damaged += st.damaged;
 	if (st.no_flow)
-		bh_complain("%s: %llu packets belong to flows beyond the limit and were not judged",
-			    path, (unsigned long long)st.no_flow);
+		bh_out_complain(
+		    "%s: %llu packets belong to flows beyond the limit and were not judged", path,
+		    (unsigned long long)st.no_flow);
 	if (res->files)
 		(void)json_array_append_new(
 		    res->files,
@@ -285,7 +286,7 @@ static int print(struct result *res)
 		return bh_out_json(v);
 	}
 	if (bh_table_print(&res->table, bh_colour_wanted(1), &out) < 0) {
-		bh_complain("out of memory");
+		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
 	bh_buf_printf(&out, "\n%zu allowed, %zu refused", res->n[BH_REPLAY_ALLOWED],

@@ -34,7 +34,7 @@ static int on_line(void *arg, char *text)
 		bh_buf_add(&out, text, len);
 		bh_buf_putc(&out, '\n');
 	} else if (bh_json_load(text, len, RECORD_MAX, &v, &err) < 0) {
-		bh_complain("a record cannot be read: %s", err.msg);
+		bh_out_complain("a record cannot be read: %s", err.msg);
 		view->code = BH_EXIT_FAILED;
 		return 0;
 	} else {
@@ -61,11 +61,11 @@ static int run(const struct bh_args *a)
 		bh_buf_printf(&path, "%cn=%" PRIu64, a->follow ? '&' : '?', a->count);
 	r = bh_agent_stream(a->socket, bh_buf_str(&path), on_line, &view, &err);
 	if (r < 0 && view.code == BH_EXIT_OK) {
-		bh_complain("%s", bh_err_text(&err, r));
+		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	if (r == 0 && a->follow) {
-		bh_complain("the agent ended the stream");
+		bh_out_complain("the agent ended the stream");
 		return BH_EXIT_FAILED;
 	}
 	return view.code;

@@ -29,7 +29,7 @@ void bh_world_done(struct bh_world *w)
 
 static int out_of_memory(void)
 {
-	bh_complain("out of memory");
+	bh_out_complain("out of memory");
 	return BH_EXIT_FAILED;
 }
 
@@ -93,8 +93,8 @@ static int fetch_endpoints(struct bh_world *w, const char *socket)
 			w->n_own++;
 	}
 	if (r < 0) {
-		bh_complain("the agent's list of endpoints cannot be read: %s",
-			    bh_err_text(&err, r));
+		bh_out_complain("the agent's list of endpoints cannot be read: %s",
+				bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	return BH_EXIT_OK;
@@ -116,7 +116,7 @@ static int fetch_policies(struct bh_world *w, const char *socket)
 	if (r == -ENOMEM)
 		return out_of_memory();
 	if (show_errors(w) != BH_EXIT_OK) {
-		bh_complain(
+		bh_out_complain(
 		    "the policies in force cannot be read; are this program and the agent of one version?");
 		return BH_EXIT_FAILED;
 	}
@@ -161,7 +161,7 @@ int bh_world_get(struct bh_world *w, const struct bh_args *a)
 	if (a->policies.n > 0) {
 		code = from_files(w, a);
 	} else if (a->endpoints.n > 0) {
-		bh_complain("--endpoints goes with --policy; without both, the agent is asked");
+		bh_out_complain("--endpoints goes with --policy; without both, the agent is asked");
 		return BH_EXIT_USAGE;
 	} else {
 		w->fetched = true;
@@ -280,7 +280,7 @@ int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret)
 	if (r == 0)
 		r = bh_compile(c, w->set, w->eps, w->n_eps, 0, ret, &err);
 	if (r < 0) {
-		bh_complain("the policies cannot be compiled: %s", bh_err_text(&err, r));
+		bh_out_complain("the policies cannot be compiled: %s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
 	return BH_EXIT_OK;
