@@ -30,7 +30,7 @@ int bh_policy_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err
 	char lower[32];
 	size_t n = 0;
 
-	for (; word[n] != '\0' && n < sizeof(lower) - 1; n++)
+	for (; n < sizeof(lower) - 1 && word[n] != '\0'; n++)
 		lower[n] = (char)tolower((unsigned char)word[n]);
 	lower[n] = '\0';
 	for (size_t i = 0; i < BH_ARRAY_SIZE(forms); i++) {

@@ -23,10 +23,10 @@ struct bh_addr {
 
 struct bh_prefix {
 	struct bh_addr addr; /* host bits cleared */
-	uint8_t len;	     /* bits */
+	uint8_t len;         /* bits */
 };
 
-#define BH_ADDR_STRLEN	 48
+#define BH_ADDR_STRLEN   48
 #define BH_PREFIX_STRLEN 52
 
 struct bh_addr bh_addr_from_v4(const void *bytes4);

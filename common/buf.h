@@ -23,7 +23,10 @@ struct bh_buf {
 	size_t cap;
 	bool failed;
 };
-#define BH_BUF_INIT { .data = NULL }
+#define BH_BUF_INIT          \
+	{                    \
+		.data = NULL \
+	}
 
 void bh_buf_done(struct bh_buf *b);
 void bh_buf_clear(struct bh_buf *b); /* empty, memory and failure kept */

@@ -21,8 +21,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define bh_must_check  __attribute__((__warn_unused_result__))
-#define bh_cleanup(fn) __attribute__((__cleanup__(fn)))
+#define bh_must_check   __attribute__((__warn_unused_result__))
+#define bh_cleanup(fn)  __attribute__((__cleanup__(fn)))
 #define bh_printf(f, a) __attribute__((__format__(__printf__, f, a)))
 
 static inline void bh_freep(void *p)
@@ -45,20 +45,20 @@ static inline void bh_closep(int *fd)
 #define bh_autoclose bh_cleanup(bh_closep)
 
 /* BH_DEFINE_CLEANUP(struct bh_x, bh_x_free) defines bh_x_freep() for bh_cleanup(bh_x_freep). */
-#define BH_DEFINE_CLEANUP(type, func)                                                              \
-	static inline void func##p(type **p)                                                       \
-	{                                                                                          \
-		if (*p)                                                                            \
-			func(*p);                                                                  \
-	}                                                                                          \
+#define BH_DEFINE_CLEANUP(type, func)        \
+	static inline void func##p(type **p) \
+	{                                    \
+		if (*p)                      \
+			func(*p);            \
+	}                                    \
 	struct bh_swallow_semicolon
 
 /* Hand over: yields the value and leaves NULL (or -1) behind. */
-#define bh_take_ptr(pp)                                                                            \
-	({                                                                                         \
-		__typeof__(*(pp)) bh_taken_ = *(pp);                                               \
-		*(pp) = NULL;                                                                      \
-		bh_taken_;                                                                         \
+#define bh_take_ptr(pp)                              \
+	({                                           \
+		__typeof__(*(pp)) bh_taken_ = *(pp); \
+		*(pp) = NULL;                        \
+		bh_taken_;                           \
 	})
 
 static inline int bh_take_fd(int *fd)

@@ -25,7 +25,7 @@
 #define BH_ERR_MSG_SIZE 512
 
 struct bh_err {
-	int code;		   /* the negative errno that was returned; 0: nothing set */
+	int code;                  /* the negative errno that was returned; 0: nothing set */
 	char msg[BH_ERR_MSG_SIZE]; /* NUL-terminated, cut with "..." where too long */
 };
 

@@ -20,14 +20,14 @@
  *
  * Return: 0, or a negative errno of open(2)/read(2), -EINVAL, -E2BIG, -ENOMEM
  */
-int bh_file_read(const char *path, size_t max, char **ret_data, size_t *ret_size, struct bh_err *err)
-	bh_must_check;
+int bh_file_read(const char *path, size_t max, char **ret_data, size_t *ret_size,
+		 struct bh_err *err) bh_must_check;
 /* The same from an open descriptor, from its present position to its end; any kind of file. */
 int bh_fd_read(int fd, size_t max, char **ret_data, size_t *ret_size) bh_must_check;
 
 /* Temporary name in the same folder, write, fsync, rename, fsync of the folder. */
 int bh_file_write(const char *path, const void *data, size_t size, mode_t mode, struct bh_err *err)
-	bh_must_check;
+    bh_must_check;
 
 /* mkdir -p. */
 int bh_mkdir_parents(const char *path, mode_t mode, struct bh_err *err) bh_must_check;

@@ -19,12 +19,13 @@
 
 /* @ret: owned by the caller (json_decref). -EINVAL with line and column, -E2BIG, -ENOMEM. */
 int bh_json_load(const char *data, size_t size, size_t max, json_t **ret, struct bh_err *err)
-	bh_must_check;
+    bh_must_check;
 
 /* -ENOENT: no such key (or null); -EINVAL: of another type. Strings are borrowed from @obj. */
-int bh_json_str(const json_t *obj, const char *key, const char **ret, struct bh_err *err) bh_must_check;
+int bh_json_str(const json_t *obj, const char *key, const char **ret, struct bh_err *err)
+    bh_must_check;
 int bh_json_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *ret, struct bh_err *err)
-	bh_must_check;
+    bh_must_check;
 int bh_json_bool(const json_t *obj, const char *key, bool *ret, struct bh_err *err) bh_must_check;
 int bh_json_obj(const json_t *obj, const char *key, json_t **ret, struct bh_err *err) bh_must_check;
 int bh_json_arr(const json_t *obj, const char *key, json_t **ret, struct bh_err *err) bh_must_check;

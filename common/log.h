@@ -37,11 +37,11 @@ int bh_log_level_parse(const char *s, enum bh_log_level *ret) bh_must_check;
 
 void bh_log_msg(enum bh_log_level level, const char *fmt, ...) bh_printf(2, 3);
 
-#define bh_error(...)	bh_log_msg(BH_LOG_ERROR, __VA_ARGS__)
+#define bh_error(...)   bh_log_msg(BH_LOG_ERROR, __VA_ARGS__)
 #define bh_warning(...) bh_log_msg(BH_LOG_WARNING, __VA_ARGS__)
-#define bh_notice(...)	bh_log_msg(BH_LOG_NOTICE, __VA_ARGS__)
-#define bh_info(...)	bh_log_msg(BH_LOG_INFO, __VA_ARGS__)
-#define bh_debug(...)	bh_log_msg(BH_LOG_DEBUG, __VA_ARGS__)
+#define bh_notice(...)  bh_log_msg(BH_LOG_NOTICE, __VA_ARGS__)
+#define bh_info(...)    bh_log_msg(BH_LOG_INFO, __VA_ARGS__)
+#define bh_debug(...)   bh_log_msg(BH_LOG_DEBUG, __VA_ARGS__)
 
 /* Token bucket of one call site: @burst lines at once, one more every @interval_ms. */
 struct bh_log_limit {
@@ -51,8 +51,11 @@ struct bh_log_limit {
 	int64_t last_ms;
 	uint64_t swallowed; /* since the last line that came through; reported by that line */
 };
-#define BH_LOG_LIMIT_INIT { .interval_ms = 1000, .burst = 5, .tokens = 5 }
+#define BH_LOG_LIMIT_INIT                                    \
+	{                                                    \
+		.interval_ms = 1000, .burst = 5, .tokens = 5 \
+	}
 void bh_log_limited(struct bh_log_limit *lim, enum bh_log_level level, const char *fmt, ...)
-	bh_printf(3, 4);
+    bh_printf(3, 4);
 
 #endif

@@ -31,8 +31,8 @@ struct bh_loop *bh_loop_free(struct bh_loop *l); /* all sources must be gone; NU
  * @name: shown in logs, borrowed for the life of the source. @fd stays the caller's.
  * @events: EPOLLIN, EPOLLOUT, ...; 0 is allowed (only errors are reported then).
  */
-int bh_loop_add_io(struct bh_loop *l, const char *name, int fd, uint32_t events, bh_io_fn fn, void *arg,
-		   struct bh_source **ret) bh_must_check;
+int bh_loop_add_io(struct bh_loop *l, const char *name, int fd, uint32_t events, bh_io_fn fn,
+		   void *arg, struct bh_source **ret) bh_must_check;
 int bh_source_set_events(struct bh_source *s, uint32_t events) bh_must_check;
 
 /* Disarmed at first. */

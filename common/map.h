@@ -12,9 +12,9 @@
 
 #include "common/hash.h"
 
-#define HASH_FUNCTION(keyptr, keylen, hashv)                                                       \
-	do {                                                                                       \
-		(hashv) = (unsigned)bh_siphash((keyptr), (keylen), bh_hash_key());                 \
+#define HASH_FUNCTION(keyptr, keylen, hashv)                                       \
+	do {                                                                       \
+		(hashv) = (unsigned)bh_siphash((keyptr), (keylen), bh_hash_key()); \
 	} while (0)
 #define HASH_NONFATAL_OOM 1
 

@@ -14,14 +14,13 @@
 
 #define BH_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define bh_container_of(ptr, type, member)                                                         \
-	((type *)((char *)(ptr)-offsetof(type, member)))
+#define bh_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define BH_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define BH_MAX(a, b) ((a) > (b) ? (a) : (b))
 
 /* A name table of an enum must name every member: a new member without one does not build. */
-#define BH_STATIC_ASSERT_TABLE(table, count)                                                       \
+#define BH_STATIC_ASSERT_TABLE(table, count) \
 	_Static_assert(BH_ARRAY_SIZE(table) == (count), #table " does not name every member")
 
 static inline bool bh_streq(const char *a, const char *b)
