@@ -23,12 +23,18 @@ void bh_manifests_done(struct bh_manifests *m)
 {
 	(void)bh_policy_set_free(m->set);
 	bh_buf_done(&m->text);
+	free(m->name);
 	*m = (struct bh_manifests)BH_MANIFESTS_INIT;
 }
 
 static int add_text(struct bh_manifests *m, struct bh_diags *d, const char *name, const char *data,
 		    size_t size)
 {
+	free(m->name);
+	m->name = strdup(name);
+	if (!m->name)
+		return -ENOMEM;
+	m->n_texts++;
 	if (m->text.len > 0 && !(size >= 3 && memcmp(data, "---", 3) == 0))
 		bh_buf_puts(&m->text, "---\n");
 	bh_buf_add(&m->text, data, size);
@@ -122,7 +128,7 @@ static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path
 	return r < 0 ? r : add_text(m, d, path, data, size);
 }
 
-int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths, bool warnings)
+int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths)
 {
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
 	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
@@ -145,12 +151,10 @@ int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths, bo
 		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
 	}
-	if (d.n_errors > 0 || warnings) {
+	if (d.n_errors > 0) {
 		bh_diags_sort(&d);
 		bh_diags_print(&d, &out);
 		(void)fputs(bh_buf_str(&out), stderr);
-	}
-	if (d.n_errors > 0) {
 		bh_out_complain("%zu error%s: nothing was done", d.n_errors,
 				d.n_errors == 1 ? "" : "s");
 		return BH_EXIT_FAILED;

@@ -13,7 +13,7 @@
 
 #include "common/banned.h"
 
-int bh_policy_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err)
+int bh_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err)
 {
 	static const struct {
 		const char *name;
@@ -25,6 +25,10 @@ int bh_policy_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err
 		{ "trafficpolicy", BH_KIND_TRAFFIC_POLICY },
 		{ "trafficpolicies", BH_KIND_TRAFFIC_POLICY },
 		{ "tp", BH_KIND_TRAFFIC_POLICY },
+		{ "namespace", BH_KIND_NAMESPACE },
+		{ "namespaces", BH_KIND_NAMESPACE },
+		{ "endpoint", BH_KIND_ENDPOINT },
+		{ "endpoints", BH_KIND_ENDPOINT },
 	};
 	const char *names[BH_ARRAY_SIZE(forms)], *near;
 	char lower[32];
@@ -53,7 +57,9 @@ void bh_policy_path(struct bh_buf *out, const char *kind, const char *ns, const 
 	bh_buf_puts(out, "/v1/policies/");
 	bh_agent_escape(out, kind);
 	bh_buf_putc(out, '/');
-	bh_agent_escape(out, ns);
-	bh_buf_putc(out, '/');
+	if (ns) {
+		bh_agent_escape(out, ns);
+		bh_buf_putc(out, '/');
+	}
 	bh_agent_escape(out, name);
 }

@@ -11,10 +11,13 @@
 #include "common/err.h"
 #include "policy/model.h"
 
-/* "NetworkPolicy" in any case, its plural, or "netpol"; likewise TrafficPolicy, "tp". -EINVAL with what was meant. */
-int bh_policy_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err) bh_must_check;
+/*
+ * In any case: "NetworkPolicy", its plural, "netpol"; TrafficPolicy, "tp"; Namespace; Endpoint. -EINVAL with what was
+ * probably meant.
+ */
+int bh_kind_parse(const char *word, enum bh_kind *ret, struct bh_err *err) bh_must_check;
 
-/* "/v1/policies/KIND/NAMESPACE/NAME" */
+/* "/v1/policies/KIND/NAMESPACE/NAME". @ns: NULL for what has none */
 void bh_policy_path(struct bh_buf *out, const char *kind, const char *ns, const char *name);
 
 #endif

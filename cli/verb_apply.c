@@ -51,9 +51,8 @@ static int print_result(const struct bh_args *a, const json_t *v)
 static int run(const struct bh_args *a)
 {
 	bh_cleanup(bh_manifests_done) struct bh_manifests m = BH_MANIFESTS_INIT;
-	struct bh_request req = { .socket = a->socket,
-				  .method = "POST",
-				  .path = a->dry_run ? "/v1/policies?dryRun=1" : "/v1/policies" };
+	struct bh_request req = { .socket = a->socket, .method = "POST" };
+	bh_cleanup(bh_buf_done) struct bh_buf path = BH_BUF_INIT;
 	bh_autojson json_t *v = NULL;
 	json_t *diags = NULL;
 	int code;
@@ -62,14 +61,19 @@ static int run(const struct bh_args *a)
 		bh_out_complain("apply: -f FILE is missing");
 		return BH_EXIT_USAGE;
 	}
-	/* Warnings come from the agent, who knows the other policies too. */
-	code = bh_manifests_read(&m, &a->files, false);
+	code = bh_manifests_read(&m, &a->files);
 	if (code != BH_EXIT_OK)
 		return code;
 	if (m.set->n_policies + m.set->n_namespaces + m.set->n_endpoints == 0) {
 		bh_out_complain("there is nothing to apply: no manifests");
 		return BH_EXIT_FAILED;
 	}
+	bh_buf_puts(&path, a->dry_run ? "/v1/policies?dryRun=1" : "/v1/policies");
+	if (m.n_texts == 1) { /* or its messages would name the wrong lines */
+		bh_buf_puts(&path, a->dry_run ? "&file=" : "?file=");
+		bh_agent_escape(&path, m.name);
+	}
+	req.path = bh_buf_str(&path);
 	req.body = bh_buf_str(&m.text);
 	req.size = m.text.len;
 	if (bh_agent_json(&req, &v) < 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * cli/verb_delete.c - bulkhead delete: takes policies back
+ * cli/verb_delete.c - bulkhead delete: takes policies and other manifests back
  */
 #include "cli/agent.h"
 #include "cli/cli.h"
@@ -30,8 +30,10 @@ static int delete_one(const struct bh_args *a, enum bh_kind kind, const char *ns
 	req.path = bh_buf_str(&path);
 	r = bh_agent_call(&req, &status, &body, &err);
 	if (status == 404) {
-		bh_out_complain("no %s '%s' in namespace %s%s", bh_kind_name(kind), name, ns,
-				a->ns || a->files.n > 0 ? "" : "; -n names another namespace");
+		bh_out_complain("no %s '%s'%s%s%s", bh_kind_name(kind), name,
+				ns ? " in namespace " : "", ns ? ns : "",
+				!ns || a->ns || a->files.n > 0 ? ""
+							       : "; -n names another namespace");
 		return BH_EXIT_FAILED;
 	}
 	if (r < 0) {
@@ -44,38 +46,46 @@ static int delete_one(const struct bh_args *a, enum bh_kind kind, const char *ns
 		return BH_EXIT_FAILED;
 	}
 	if (done) {
-		(void)json_array_append_new(
-		    done, json_pack("{s:s, s:s, s:s, s:I}", "kind", bh_kind_name(kind), "namespace",
-				    ns, "name", name, "revision", (json_int_t)revision));
+		(void)json_array_append_new(done,
+					    json_pack("{s:s, s:s?, s:s, s:I}", "kind",
+						      bh_kind_name(kind), "namespace", ns, "name",
+						      name, "revision", (json_int_t)revision));
 		return BH_EXIT_OK;
 	}
 	bh_buf_printf(&out, "%s ", bh_kind_name(kind));
-	bh_put_clean(&out, ns);
-	bh_buf_putc(&out, '/');
+	bh_put_clean(&out, ns ? ns : "");
+	bh_buf_puts(&out, ns ? "/" : "");
 	bh_put_clean(&out, name);
 	bh_buf_printf(&out, " deleted; revision %" PRIu64 " is enforced\n", revision);
 	return bh_out_write(&out);
 }
 
-/* Those that a file names; on after one that cannot be deleted. */
+/* What a file names; on after one that cannot be deleted. */
 static int delete_files(const struct bh_args *a, json_t *done)
 {
 	bh_cleanup(bh_manifests_done) struct bh_manifests m = BH_MANIFESTS_INIT;
-	int code = bh_manifests_read(&m, &a->files, false);
+	int code = bh_manifests_read(&m, &a->files), failed = 0;
 
 	if (code != BH_EXIT_OK)
 		return code;
-	if (m.set->n_policies == 0) {
-		bh_out_complain("there is nothing to delete: no policies");
+	if (m.set->n_policies + m.set->n_endpoints + m.set->n_namespaces == 0) {
+		bh_out_complain("there is nothing to delete: no manifests");
 		return BH_EXIT_FAILED;
 	}
 	for (size_t i = 0; i < m.set->n_policies; i++) {
 		const struct bh_policy *p = m.set->policies[i];
 
-		if (delete_one(a, p->kind, p->ns, p->name, done) != BH_EXIT_OK)
-			code = BH_EXIT_FAILED;
+		failed += delete_one(a, p->kind, p->ns, p->name, done) != BH_EXIT_OK;
 	}
-	return code;
+	for (size_t i = 0; i < m.set->n_endpoints; i++) {
+		const struct bh_endpoint *e = m.set->endpoints[i];
+
+		failed += delete_one(a, BH_KIND_ENDPOINT, e->ns, e->name, done) != BH_EXIT_OK;
+	}
+	for (size_t i = 0; i < m.set->n_namespaces; i++)
+		failed += delete_one(a, BH_KIND_NAMESPACE, NULL, m.set->namespaces[i]->name,
+				     done) != BH_EXIT_OK;
+	return failed > 0 ? BH_EXIT_FAILED : BH_EXIT_OK;
 }
 
 static int usage(const struct bh_args *a, enum bh_kind *ret_kind)
@@ -88,7 +98,7 @@ static int usage(const struct bh_args *a, enum bh_kind *ret_kind)
 	else if (a->files.n == 0 && a->words.n < 2)
 		r = bh_err_set(&err, -EINVAL, "KIND NAME (or -f FILE) is missing");
 	else if (a->files.n == 0)
-		r = bh_policy_kind_parse(a->words.items[0], ret_kind, &err);
+		r = bh_kind_parse(a->words.items[0], ret_kind, &err);
 	if (r == 0)
 		return BH_EXIT_OK;
 	bh_out_complain("delete: %s", err.msg);
@@ -99,16 +109,19 @@ static int run(const struct bh_args *a)
 {
 	bh_autojson json_t *done = NULL, *v = NULL;
 	enum bh_kind kind = BH_KIND_INVALID;
+	const char *ns = a->ns ? a->ns : "default";
 	int code = usage(a, &kind), shown;
 
 	if (code != BH_EXIT_OK)
 		return code;
+	if (kind == BH_KIND_NAMESPACE)
+		ns = NULL;
 	if (a->format == BH_FORMAT_JSON)
 		done = json_array();
 	if (a->files.n > 0)
 		code = delete_files(a, done);
 	else
-		code = delete_one(a, kind, a->ns ? a->ns : "default", a->words.items[1], done);
+		code = delete_one(a, kind, ns, a->words.items[1], done);
 	if (!done)
 		return code;
 	v = json_pack("{s:O}", "deleted", done);
@@ -119,19 +132,19 @@ static int run(const struct bh_args *a)
 #define AT(member) offsetof(struct bh_args, member)
 
 static const struct bh_option options[] = {
-	{ 'n', "namespace", "NS", BH_OPTION_TEXT, AT(ns),
-	  "the policy's namespace (default: default)" },
+	{ 'n', "namespace", "NS", BH_OPTION_TEXT, AT(ns), "its namespace (default: default)" },
 	{ 'f', "filename", "FILE|DIR|-", BH_OPTION_LIST, AT(files),
-	  "the policies that these manifests name (may come again)" },
+	  "what these manifests name (may come again)" },
 	{ .kind = BH_OPTION_INVALID },
 };
 
 const struct bh_verb bh_verb_delete = {
 	.name = "delete",
 	.words = "[KIND NAME]",
-	.summary = "Takes policies back",
+	.summary = "Takes policies and other manifests back",
 	.text =
-	    "Only policies that were applied: those of the policy folder go by removing their file.\n"
+	    "KIND is NetworkPolicy, TrafficPolicy, Namespace or Endpoint. Only what was applied can be\n"
+	    "deleted: what is in the policy folder goes by removing its file.\n"
 	    "When it returns the change is enforced.\n",
 	.options = options,
 	.formats = BH_FORMATS_TEXT,

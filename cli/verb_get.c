@@ -153,8 +153,13 @@ static int run(const struct bh_args *a)
 	struct bh_err err = { .code = 0 };
 	int code;
 
-	if (a->words.n > 0 && bh_policy_kind_parse(a->words.items[0], &kind, &err) < 0) {
+	if (a->words.n > 0 && bh_kind_parse(a->words.items[0], &kind, &err) < 0) {
 		bh_out_complain("get: %s", err.msg);
+		return BH_EXIT_USAGE;
+	}
+	if (kind == BH_KIND_NAMESPACE || kind == BH_KIND_ENDPOINT) {
+		bh_out_complain(
+		    "get: only policies are listed here; 'bulkhead endpoints' lists endpoints");
 		return BH_EXIT_USAGE;
 	}
 	if (a->format == BH_FORMAT_YAML && a->words.n == 0 && !a->ns)

@@ -144,7 +144,7 @@ static void print_kernel(const json_t *v, struct bh_buf *out)
 	bh_buf_putc(out, '\n');
 }
 
-static void print_workers(const json_t *v, struct bh_buf *out)
+static void print_workers(const json_t *v, bool colour, struct bh_buf *out)
 {
 	json_t *list = json_object_get(v, "workers"), *item;
 	size_t i;
@@ -152,6 +152,8 @@ static void print_workers(const json_t *v, struct bh_buf *out)
 	json_array_foreach(list, i, item) {
 		bh_buf_printf(out, "worker %-4zu ", i);
 		print_members(item, out);
+		if (json_is_false(json_object_get(item, "connected")))
+			bh_put_colour(out, colour, BH_COLOUR_RED, ", not connected");
 		bh_buf_putc(out, '\n');
 	}
 	if (json_array_size(list) == 0)
@@ -169,7 +171,7 @@ static int print_text(const json_t *v)
 	print_agent(v, colour, &out);
 	print_policies(v, colour, &out);
 	print_kernel(v, &out);
-	print_workers(v, &out);
+	print_workers(v, colour, &out);
 	list = json_object_get(v, "warnings");
 	json_array_foreach(list, i, item) {
 		const char *s = json_string_value(item);

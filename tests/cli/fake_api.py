@@ -18,11 +18,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(size).decode()
         self.server.api.requests.append((self.command, self.path, body))
         status, text = self.server.api.answers.get((self.command, self.path), (404, {"error": "there is no such thing"}))
+        if callable(text):
+            return self.stream(text())
         data = (text if isinstance(text, str) else json.dumps(text)).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
         self.wfile.write(data)
+
+    def stream(self, parts):
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for part in parts:
+            self.wfile.write(f"{len(part.encode()):x}\r\n{part}\r\n".encode())
+        self.wfile.write(b"0\r\n\r\n")
 
     do_GET = do_POST = do_DELETE = answer
 
@@ -40,7 +50,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 class FakeApi:
     def __init__(self, folder):
         self.requests = []  # (method, path, body), in the order they came
-        self.answers = {}  # (method, path) -> (status, text or JSON)
+        self.answers = {}  # (method, path) -> (status, text, JSON, or a function that yields chunks)
         self.path = os.path.join(folder, "api.sock")
         self.server = Server(self.path, Handler)
         self.server.api = self

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -170,6 +171,7 @@ def test_program_help():
     (("explain", "--from", "a", "--to", "b", "--port", "80", "-46"), "explain: -4 and -6 exclude each other"),
     (("render", "--endpoints", "x"), "--endpoints goes with --policy; without both, the agent is asked"),
     (("get", "TraficPolicy"), "get: unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?"),
+    (("get", "Namespace"), "get: only policies are listed here; 'bulkhead endpoints' lists endpoints"),
     (("delete", "TrafficPolicy"), "delete: KIND NAME (or -f FILE) is missing"),
     (("delete", "TrafficPolicy", "web", "-f", "x"), "delete: either KIND NAME or -f FILE"),
     (("apply",), "apply: -f FILE is missing"),
@@ -386,6 +388,7 @@ def test_status(api):
     ({"ready": None}, "agent       not ready"),
     ({"revision": {"wanted": 8, "enforced": 7, "error": "the kernel said no"}}, "revision    7 enforced, 8 wanted\n"),
     ({"revision": {}}, "revision    ? enforced, ? wanted\n"),
+    ({"workers": [{"pid": 1, "connected": False}], "ready": False}, "worker 0    pid 1, not connected\n"),
     ({"policies": {"count": 5, "folder": "/p", "ok": False, "diagnostics": [
         {"severity": "error", "code": "e1", "file": "/p/a.yaml", "line": 3, "column": 5, "path": "spec",
          "message": "unknown field \"x\"", "hint": None}]}}, "has errors: the last good set stays in force"),
@@ -433,6 +436,26 @@ def test_violations_follow_ends_with_the_stream(api):
     assert done.stderr == "bulkhead: the agent ended the stream\n"
 
 
+def test_violations_follow_shows_each_record_at_once(api):
+    """Also where a record comes in two pieces, and where two come in one."""
+    shown = threading.Event()
+    line = json.dumps(RECORD) + "\n"
+
+    def records():
+        yield line[:30]
+        yield line[30:]
+        assert shown.wait(30)
+        yield line + line
+
+    api.on("GET", "/v1/violations?follow=1", records)
+    with subprocess.Popen([str(CLI), "--socket", api.path, "violations", "-f", "-o", "json"], stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as follower:
+        assert follower.stdout.readline() == line
+        shown.set()
+        assert follower.stdout.read() == line + line
+        assert follower.wait(30) == FAILED
+
+
 def test_apply(files, api):
     api.on("POST", "/v1/policies", {"revision": 8, "diagnostics": [], "applied": [
         {"kind": "TrafficPolicy", "namespace": "shop", "name": "web", "result": "created"},
@@ -445,7 +468,8 @@ def test_apply(files, api):
 
 
 def test_apply_dry_run(files, api):
-    api.on("POST", "/v1/policies?dryRun=1", {"revision": 7, "diagnostics": [], "applied": [
+    name = str(files / "policies/web.yaml").replace("/", "%2F")
+    api.on("POST", f"/v1/policies?dryRun=1&file={name}", {"revision": 7, "diagnostics": [], "applied": [
         {"kind": "TrafficPolicy", "namespace": "shop", "name": "web", "result": "configured"}]})
     done = bulkhead("--socket", api.path, "apply", "--dry-run", "-f", files / "policies/web.yaml")
     assert (done.returncode, done.stdout) == (OK, "TrafficPolicy shop/web configured (dry run)\n")
@@ -465,13 +489,15 @@ def test_apply_checks_before_it_sends(files, api):
 def test_apply_shows_what_the_agent_says(files, api):
     diagnostic = {"severity": "error", "code": "e14", "file": "request", "line": 1, "column": 1, "path": None,
                   "message": "TrafficPolicy shop/web is defined twice", "hint": "keep one"}
-    api.on("POST", "/v1/policies", {"error": "the manifests have errors", "diagnostics": [diagnostic]}, status=422)
+    name = str(files / "policies/web.yaml").replace("/", "%2F")
+    path = f"/v1/policies?file={name}"
+    api.on("POST", path, {"error": "the manifests have errors", "diagnostics": [diagnostic]}, status=422)
     done = bulkhead("--socket", api.path, "apply", "-f", files / "policies")
     assert (done.returncode, done.stdout) == (FAILED, "")
     assert done.stderr == ("bulkhead: the manifests have errors\n"
                            "request:1:1: error: TrafficPolicy shop/web is defined twice [e14]\n"
                            "      | keep one\n")
-    api.on("POST", "/v1/policies", "<html>", status=500)
+    api.on("POST", path, "<html>", status=500)
     done = bulkhead("--socket", api.path, "apply", "-f", files / "policies")
     assert done.returncode == FAILED
     assert done.stderr == "bulkhead: the agent answers with HTTP status 500 and no reason\n"
@@ -508,6 +534,15 @@ def test_delete(files, api):
     assert done.stdout == "TrafficPolicy shop/web deleted; revision 9 is enforced\n"
     assert bulkhead(*delete, "-f", files / "policies").stdout == done.stdout
 
+    api.on("DELETE", "/v1/policies/Namespace/shop", {"revision": 10})
+    assert bulkhead(*delete, "namespace", "shop").stdout == "Namespace shop deleted; revision 10 is enforced\n"
+    # On after one that is not there.
+    api.on("DELETE", "/v1/policies/Endpoint/lab/web", {"revision": 11})
+    done = bulkhead(*delete, "-f", files / "endpoints.yaml")
+    assert done.returncode == FAILED
+    assert done.stdout == "Endpoint lab/web deleted; revision 11 is enforced\n"
+    assert done.stderr.splitlines() == [f"bulkhead: no Endpoint '{n}' in namespace shop" for n in
+                                        ("client", "intruder", "web")]
     done = bulkhead(*delete, "TrafficPolicy", "web")
     assert (done.returncode, done.stdout) == (FAILED, "")
     assert done.stderr == "bulkhead: no TrafficPolicy 'web' in namespace default; -n names another namespace\n"

@@ -337,17 +337,17 @@ static void test_kinds(void **state)
 	struct bh_err err = { .code = 0 };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(good); i++) {
-		assert_int_equal(bh_policy_kind_parse(good[i], &kind, &err), 0);
+		assert_int_equal(bh_kind_parse(good[i], &kind, &err), 0);
 		assert_int_equal(kind, BH_KIND_NETWORK_POLICY);
 	}
-	assert_int_equal(bh_policy_kind_parse("TrafficPolicy", &kind, &err), 0);
+	assert_int_equal(bh_kind_parse("TrafficPolicy", &kind, &err), 0);
 	assert_int_equal(kind, BH_KIND_TRAFFIC_POLICY);
-	assert_int_equal(bh_policy_kind_parse("TraficPolicy", &kind, &err), -EINVAL);
+	assert_int_equal(bh_kind_parse("TraficPolicy", &kind, &err), -EINVAL);
 	assert_string_equal(err.msg, "unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?");
-	assert_int_equal(bh_policy_kind_parse("Pod", &kind, &err), -EINVAL);
-	assert_int_equal(bh_policy_kind_parse("", &kind, &err), -EINVAL);
-	assert_int_equal(
-	    bh_policy_kind_parse("networkpolicynetworkpolicynetworkpolicy", &kind, &err), -EINVAL);
+	assert_int_equal(bh_kind_parse("Pod", &kind, &err), -EINVAL);
+	assert_int_equal(bh_kind_parse("", &kind, &err), -EINVAL);
+	assert_int_equal(bh_kind_parse("networkpolicynetworkpolicynetworkpolicy", &kind, &err),
+			 -EINVAL);
 }
 
 static void test_path(void **state)
