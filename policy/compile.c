@@ -42,6 +42,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 int bh_grow(void *arr, size_t *cap, size_t i, size_t size)
 {
 	void **p = arr;

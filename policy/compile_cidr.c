@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 struct edge {
 	struct bh_addr at;
 	uint32_t term;

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 struct vector {
 	struct bh_u32s ids;
 	uint32_t cls;
@@ -72,6 +74,7 @@ static int endpoint_classes(struct bh_run *run, size_t *cap, uint32_t *vec_of)
 		if (r == 0) {
 			a->cls = (uint32_t)first + idx;
 			run->classes[a->cls].local |= a->local;
+			run->classes[a->cls].families |= bh_family_bit(&a->addr);
 		}
 	}
 	bh_intern_done(&pairs);
@@ -87,8 +90,11 @@ static int outside_classes(struct bh_run *run, size_t *cap)
 		if (r < 0)
 			return r;
 	}
-	for (size_t i = 0; i < run->n_pieces; i++)
+	run->classes[0].families = BH_FAMILY_BOTH;
+	for (size_t i = 0; i < run->n_pieces; i++) {
 		run->pieces[i].cls = run->pieces[i].cidrs;
+		run->classes[run->pieces[i].cls].families |= bh_family_bit(&run->pieces[i].lo);
+	}
 	return 0;
 }
 

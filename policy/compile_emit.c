@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 struct emit {
 	struct bh_run *run;
 	struct bh_rs_builder b;
@@ -367,8 +369,10 @@ static int emit_cells(struct emit *e)
 			if (c->sigma[d] == BH_NONE)
 				continue;
 			s = &run->sigmas[c->sigma[d]];
-			for (size_t k = 0; r == 0 && k < s->n_peers; k++)
-				r = emit_row(e, d, c->number, &s->peers[k]);
+			for (size_t k = 0; r == 0 && k < s->n_peers; k++) {
+				if (s->peers[k].families & c->families)
+					r = emit_row(e, d, c->number, &s->peers[k]);
+			}
 			if (r < 0)
 				return r;
 		}

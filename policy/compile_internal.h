@@ -23,6 +23,11 @@
 
 #define BH_NONE UINT32_MAX
 
+/* Address families of a class: subjects need no rows for peers that cannot reach them. */
+#define BH_FAMILY_4    1U
+#define BH_FAMILY_6    2U
+#define BH_FAMILY_BOTH 3U
+
 struct bh_compiler {
 	struct bh_dict terms;       /* text of a term -> id; vectors are lists of ids */
 	struct bh_dict ep_classes;  /* vector -> class of endpoints */
@@ -106,6 +111,7 @@ struct bh_piece {
 /* One match vector. */
 struct bh_cclass {
 	bool endpoint, local;
+	uint8_t families; /* of its addresses: FAMILY bits */
 	uint32_t number;
 	uint32_t group; /* one that has this vector; endpoints only */
 	uint32_t cidrs; /* index into cidr_sets */
@@ -128,6 +134,7 @@ struct bh_rcell {
 struct bh_sigma_peer {
 	uint32_t peer; /* as in a cell */
 	uint32_t row;  /* index into rows */
+	uint8_t families;
 };
 
 /* Subjects for which the same policies hold in a direction share one of these. */
@@ -211,6 +218,11 @@ int bh_phase_class(struct bh_run *run) bh_must_check;
 int bh_phase_port(struct bh_run *run) bh_must_check;
 int bh_phase_row(struct bh_run *run) bh_must_check;
 int bh_phase_emit(struct bh_run *run, uint64_t revision, struct bh_ruleset **ret) bh_must_check;
+
+static inline uint8_t bh_family_bit(const struct bh_addr *a)
+{
+	return a->family == 4 ? BH_FAMILY_4 : BH_FAMILY_6;
+}
 
 /* Index into cidr_sets of the blocks that hold @a. */
 uint32_t bh_cidr_set_of(const struct bh_run *run, const struct bh_addr *a);

@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 #define OTHER 0U /* no protocol has this number: in no list */
 
 /* What an evaluation says, before there are words. */
@@ -304,15 +306,10 @@ static void reason_text(struct bh_buf *b, const struct judge *j, const struct ve
 		put_isolated(b, j);
 		return;
 	case BH_REASON_PROTOCOL:
-		if (bh_protoset_empty(expected)) {
-			bh_buf_puts(b, "no protocol allowed here (");
-		} else {
-			bh_buf_puts(b, "only ");
-			put_names(b, expected);
-			bh_buf_puts(b, " allowed here (");
-		}
+		bh_buf_puts(b, bh_protoset_empty(expected) ? "no protocol" : "only ");
+		put_names(b, expected);
+		bh_buf_puts(b, " allowed here, by ");
 		put_rule(b, j, v->policy, v->rule);
-		bh_buf_putc(b, ')');
 		return;
 	case BH_REASON_NOT_ISOLATED:
 		bh_buf_printf(b, "no policy isolates it for %s", bh_dir_name(j->s->dir));

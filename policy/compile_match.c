@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/banned.h"
+
 #define NAME_LABEL "kubernetes.io/metadata.name"
 
 struct namespace
@@ -167,15 +169,16 @@ static int addrs_collect(struct bh_run *run)
 /* Groups of those endpoints that own an address. */
 static int groups_collect(struct bh_run *run)
 {
-	bh_autofree uint32_t *of = calloc(run->n_eps ? run->n_eps : 1, sizeof(*of));
 	uint32_t empty;
-	int r;
+	int r = bh_intern(&run->port_vecs, NULL, 0, &empty);
+
+	if (r < 0)
+		return r;
+
+	bh_autofree uint32_t *of = calloc(run->n_eps ? run->n_eps : 1, sizeof(*of));
 
 	if (!of)
 		return -ENOMEM;
-	r = bh_intern(&run->port_vecs, NULL, 0, &empty);
-	if (r < 0)
-		return r;
 	memset(of, 0xff, run->n_eps * sizeof(*of));
 	for (size_t i = 0; i < run->n_addrs; i++) {
 		struct bh_caddr *a = &run->addrs[i];

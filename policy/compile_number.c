@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 /* ---- lists ---- */
 
 int bh_u32s_add(struct bh_u32s *l, uint32_t value)
@@ -196,6 +198,7 @@ int bh_dict_number(struct bh_dict *d, const void *key, size_t size, uint64_t now
 		e = malloc(sizeof(*e) + size);
 		if (!e)
 			return -ENOMEM;
+		e->used = now;
 		if (size)
 			memcpy(e->key, key, size);
 		HASH_ADD_KEYPTR(hh, d->table, e->key, size, e);
@@ -217,9 +220,10 @@ int bh_dict_number(struct bh_dict *d, const void *key, size_t size, uint64_t now
 
 void bh_dict_sweep(struct bh_dict *d, uint64_t now)
 {
-	struct bh_dict_entry *e, *tmp;
+	struct bh_dict_entry *next;
 
-	HASH_ITER(hh, d->table, e, tmp) {
+	for (struct bh_dict_entry *e = d->table; e; e = next) {
+		next = e->hh.next;
 		if (now - e->used <= BH_NUMBER_KEEP)
 			continue;
 		/* No memory to note a free number: it stays taken until the next sweep. */

@@ -8,6 +8,8 @@
 #include "common/util.h"
 #include "policy/compile_internal.h"
 
+#include "common/banned.h"
+
 struct port_edge {
 	uint32_t at; /* up to 65536 */
 	uint8_t l4;

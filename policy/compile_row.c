@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 /* ---- ports of one row ---- */
 
 /* A numeric port entry of a rule that matches the peer. */
@@ -367,12 +369,12 @@ static int row_for(struct sigma_build *b, const uint64_t *match, uint32_t ports,
 	return r < 0 ? r : bh_u32s_add(&b->rows, *ret);
 }
 
-static int peer_add(struct sigma_build *b, uint32_t peer, uint32_t row)
+static int peer_add(struct sigma_build *b, uint32_t peer, uint32_t row, uint8_t families)
 {
 	int r = bh_grow(&b->s->peers, &b->cap_peers, b->s->n_peers, sizeof(*b->s->peers));
 
 	if (r == 0)
-		b->s->peers[b->s->n_peers++] = (struct bh_sigma_peer){ peer, row };
+		b->s->peers[b->s->n_peers++] = (struct bh_sigma_peer){ peer, row, families };
 	return r;
 }
 
@@ -413,7 +415,7 @@ static int sigma_peer_cmp(const void *a, const void *b)
 
 static int sigma_rows(struct sigma_build *b)
 {
-	uint32_t row_any, row_ep, row;
+	uint32_t row_any = 0, row_ep = 0, row;
 	bool outside = false;
 	int r;
 
@@ -421,7 +423,7 @@ static int sigma_rows(struct sigma_build *b)
 	if (r == 0)
 		r = row_for(b, b->endpoints, b->s->ports, &row_ep);
 	if (r == 0)
-		r = peer_add(b, BH_PEER_ANY, row_any);
+		r = peer_add(b, BH_PEER_ANY, row_any, BH_FAMILY_BOTH);
 	if (b->n_hits)
 		qsort(b->hits, b->n_hits, sizeof(*b->hits), hit_cmp);
 	for (size_t i = 0, n; r == 0 && i < b->n_hits; i += n) {
@@ -433,10 +435,10 @@ static int sigma_rows(struct sigma_build *b)
 		if (r < 0 || row == (c->endpoint ? row_ep : row_any))
 			continue;
 		outside |= !c->endpoint;
-		r = peer_add(b, c->number, row);
+		r = peer_add(b, c->number, row, c->families);
 	}
 	if (r == 0 && (row_ep != row_any || outside))
-		r = peer_add(b, BH_PEER_ANY_ENDPOINT, row_ep);
+		r = peer_add(b, BH_PEER_ANY_ENDPOINT, row_ep, BH_FAMILY_BOTH);
 	if (r == 0)
 		qsort(b->s->peers, b->s->n_peers, sizeof(*b->s->peers), sigma_peer_cmp);
 	return r;

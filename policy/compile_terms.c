@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 /* ---- canonical text ---- */
 
 /* So that no value can be mistaken for punctuation: "a,b" is one value, not two. */

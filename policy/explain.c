@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/banned.h"
+
 /* Near misses shown for a direction. */
 #define MISSES_SHOWN    8U
 #define ISOLATORS_SHOWN 4U
@@ -96,8 +98,6 @@ static int side_make(const struct bh_explain_run *x, size_t endpoint, const stru
 		side_resolve(x, ret);
 		return 0;
 	}
-	if (endpoint >= x->n_eps)
-		return bh_err_set(err, -EINVAL, "there is no endpoint %zu", endpoint);
 	ep = x->eps[endpoint];
 	ret->addr.family = 0;
 	for (size_t i = 0; i < ep->n_addrs && !ret->addr.family; i++) {
@@ -116,9 +116,13 @@ static int side_make(const struct bh_explain_run *x, size_t endpoint, const stru
 static int sides_make(struct bh_explain_run *x, struct bh_err *err)
 {
 	const struct bh_query *q = x->q;
-	uint8_t family = family_choose(x);
+	uint8_t family;
 	int r;
 
+	if ((q->from_endpoint != SIZE_MAX && q->from_endpoint >= x->n_eps) ||
+	    (q->to_endpoint != SIZE_MAX && q->to_endpoint >= x->n_eps))
+		return bh_err_set(err, -EINVAL, "there is no such endpoint");
+	family = family_choose(x);
 	if (!family)
 		return bh_err_set(err, -EINVAL, "the two have no address family in common");
 	r = side_make(x, q->from_endpoint, &q->from_addr, family, &x->from, err);
@@ -323,7 +327,7 @@ static void put_isolated(struct bh_buf *b, const struct bh_explain_run *x,
 	}
 	if (n > ISOLATORS_SHOWN)
 		bh_buf_printf(b, " and %zu more", n - ISOLATORS_SHOWN);
-	bh_buf_puts(b, "; no rule allows it");
+	bh_buf_puts(b, s->misses.n ? "; no rule allows it" : "; no rule allows anything");
 }
 
 /* The reason of a word that is no contract, with its place. */

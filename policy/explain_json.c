@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 static const char *verdict_name(uint32_t word)
 {
 	switch (bh_word_verdict(word)) {

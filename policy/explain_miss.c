@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 #define NAME_LABEL "kubernetes.io/metadata.name"
 
 /* Lists are cut after so many. */
@@ -174,17 +176,20 @@ static bool put_peers_miss(struct bh_buf *b, const struct bh_miss_query *q,
 			   const struct bh_policy *pol, const struct bh_rule *r)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf all = BH_BUF_INIT;
+	size_t shown = 0;
 
 	for (size_t i = 0; i < r->n_peers; i++) {
 		bh_cleanup(bh_buf_done) struct bh_buf one = BH_BUF_INIT;
 
 		if (!put_peer_miss(&one, q, pol, &r->peers[i]))
 			return false;
-		if (i < SHOWN)
-			bh_buf_printf(&all, "%s%s", i ? "; and " : "", bh_buf_str(&one));
+		/* Several selectors have the same to say about an address of nobody. */
+		if (shown >= SHOWN || strstr(bh_buf_str(&all), bh_buf_str(&one)))
+			continue;
+		bh_buf_printf(&all, "%s%s", shown++ ? ", and " : "", bh_buf_str(&one));
 	}
-	if (r->n_peers > SHOWN)
-		bh_buf_printf(&all, "; and %zu more peers", r->n_peers - SHOWN);
+	if (shown == SHOWN && r->n_peers > SHOWN)
+		bh_buf_puts(&all, ", and so on");
 	bh_buf_puts(b, bh_buf_str(&all));
 	return r->n_peers > 0;
 }
@@ -227,7 +232,7 @@ static void put_named(struct bh_buf *b, const struct bh_miss_query *q, const str
 		bh_buf_printf(b, " (%s/%u there)", bh_l4_name(n->l4, l4), n->port);
 		return;
 	}
-	bh_buf_puts(b, " (no port of the destination)");
+	bh_buf_puts(b, " (the destination has no port of that name)");
 }
 
 static void put_port(struct bh_buf *b, const struct bh_miss_query *q, const struct bh_port *p,

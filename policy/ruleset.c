@@ -19,6 +19,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 size_t bh_rs_elem_size(enum bh_rs_sect s)
 {
 	static const size_t sizes[] = {
@@ -145,8 +147,14 @@ static int map_rows(struct bh_ruleset *rs)
 static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset **ret,
 		    struct bh_err *err)
 {
-	bh_cleanup(bh_ruleset_freep) struct bh_ruleset *rs = calloc(1, sizeof(*rs));
 	int r;
+
+	if ((uintptr_t)mem % 8) {
+		free(owned);
+		return bh_err_set(err, -EPROTO, "rule set is not aligned");
+	}
+
+	bh_cleanup(bh_ruleset_freep) struct bh_ruleset *rs = calloc(1, sizeof(*rs));
 
 	if (!rs) {
 		free(owned);
@@ -155,8 +163,6 @@ static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset
 	rs->mem = mem;
 	rs->size = size;
 	rs->owned = owned;
-	if ((uintptr_t)mem % 8)
-		return bh_err_set(err, -EPROTO, "rule set is not aligned");
 	r = map_sections(rs, err);
 	if (r < 0)
 		return r;

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 struct bh_rs_text {
 	UT_hash_handle hh;
 	uint32_t off;

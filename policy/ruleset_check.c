@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "common/banned.h"
+
 static int bad(struct bh_err *err, const char *what, size_t i)
 {
 	return bh_err_set(err, -EPROTO, "inconsistent rule set: %s %zu", what, i);

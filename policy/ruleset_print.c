@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/banned.h"
+
 /* "e3", "2", "any", "any endpoint". @buf: 16 bytes. */
 static const char *class_name(uint32_t cls, char *buf)
 {
