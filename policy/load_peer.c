@@ -162,7 +162,7 @@ static void requirement(struct bh_load *l, const struct bh_yaml_node *n, struct 
 	mark = bh_path_key(&l->rd, "key");
 	check_key(l, key ? key : n, bh_node_str(key));
 	bh_path_back(&l->rd, mark);
-	if (r->op == BH_SEL_INVALID && !got[BH_F_REQ_OPERATOR].value) {
+	if (!op && bh_node_is_null(bh_yaml_get(n, "operator", NULL))) {
 		mark = bh_path_key(&l->rd, "operator");
 		bh_complain(&l->rd, n, "e18", "one of In, NotIn, Exists, DoesNotExist",
 			    "a condition without \"operator\"");
@@ -256,10 +256,12 @@ static void block(struct bh_load *l, const struct bh_yaml_node *n, struct bh_ip_
 		if ((bh_node_is_null(e) ||
 		     bh_read_item(&l->rd, e, &bh_object_block.fields[BH_F_BLOCK_EXCEPT])) &&
 		    block_prefix(l, e, p) &&
-		    (!bh_prefix_covers(&b->cidr, p) || p->len == b->cidr.len))
-			bh_complain(&l->rd, e, "e7", "except takes smaller ranges out of cidr",
-				    "except %s is not inside %s (%s)", bh_node_str(e),
-				    bh_prefix_format(&b->cidr, outer), bh_path(&l->rd, ""));
+		    !(bh_prefix_covers(&b->cidr, p) && p->len > b->cidr.len))
+			bh_complain(
+			    &l->rd, e, "e7", "except takes smaller ranges out of cidr",
+			    bh_prefix_covers(&b->cidr, p) ? "except %s leaves nothing of %s (%s)"
+							  : "except %s is not inside %s (%s)",
+			    bh_node_str(e), bh_prefix_format(&b->cidr, outer), bh_path(&l->rd, ""));
 		bh_path_back(&l->rd, mark);
 	}
 }

@@ -103,8 +103,24 @@ static const struct {
 	{ "found undefined tag handle", "a tag that has no meaning here", NULL },
 	{ "found unknown escape character", "an unknown escape in double quotes",
 	  "write \\\\ for a backslash, or use single quotes" },
+	{ "did not find expected ',' or '}'", "no \",\" or \"}\" where one must be", NULL },
+	{ "did not find expected ',' or ']'", "no \",\" or \"]\" where one must be", NULL },
+	{ "found unexpected document indicator", "a line with \"---\" in the middle of a value",
+	  NULL },
 	{ "did not find expected <document start>", "something behind the end of a document",
 	  "separate documents by a line with \"---\"" },
+};
+
+static const struct {
+	const char *theirs, *ours;
+} contexts[] = {
+	{ "while parsing a flow mapping", "the \"{\" that is not closed" },
+	{ "while parsing a flow sequence", "the \"[\" that is not closed" },
+	{ "while parsing a block mapping", "the map" },
+	{ "while parsing a block collection", "the list" },
+	{ "while scanning a quoted scalar", "the text in quotes" },
+	{ "while scanning a block scalar", "the text" },
+	{ "while scanning a simple key", "the key" },
 };
 
 static struct bh_pos pos_of(const struct bh_yaml *y, yaml_mark_t m)
@@ -129,8 +145,10 @@ static int report_syntax(struct bh_yaml *y, struct bh_pos pos)
 		return bh_diag_add(y->d, &at, BH_SEVERITY_ERROR, "e16", "put the value in quotes",
 				   "a value cannot begin with \"%c\"", c);
 	}
-	if (y->parser.context) {
-		(void)snprintf(buf, sizeof(buf), "%s that begins in line %u", y->parser.context,
+	for (size_t i = 0; y->parser.context && i < BH_ARRAY_SIZE(contexts); i++) {
+		if (strcmp(y->parser.context, contexts[i].theirs) != 0)
+			continue;
+		(void)snprintf(buf, sizeof(buf), "%s begins in line %u", contexts[i].ours,
 			       pos_of(y, y->parser.context_mark).line);
 		hint = buf;
 	}
