@@ -531,7 +531,6 @@ void bh_agent_stop(struct bh_agent *a)
 	if (a->api)
 		unlink_socket(a, "api.sock");
 	a->cni = bh_cni_server_free(a->cni);
-	a->api = bh_api_free(a->api);
 	if (a->nflog_io)
 		(void)on_nflog(a->nflog_io, bh_nflog_fd(a->nflog), EPOLLIN, a);
 	a->pool = bh_pool_free(a->pool);
@@ -540,6 +539,10 @@ void bh_agent_stop(struct bh_agent *a)
 		save_revision(a);
 	if (a->started)
 		bh_agent_event(a, "agent", "stopped", NULL);
+	if (a->log)
+		bh_vlog_flush(a->log);
+	/* Last, so that followers see the end. */
+	a->api = bh_api_free(a->api);
 	bh_source_remove(a->links);
 	bh_source_remove(a->nflog_io);
 	bh_source_remove(a->monitor_io);

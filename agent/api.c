@@ -2,8 +2,9 @@
 /*
  * agent/api.c - api.sock: the server, the table of requests, the forms of answers
  *
- * Whoever may not send a body gets his answer before it is read. A request whose answer has to wait (flush, streams)
- * is suspended, and resumed by what it waits for.
+ * A body that nobody will look at is read and thrown away, so that its sender sees the answer and not a broken
+ * pipe; one that is announced to be too large is not. A request whose answer has to wait (flush, streams) is
+ * suspended, and resumed by what it waits for.
  */
 #include <grp.h>
 #include <stdarg.h>
@@ -168,7 +169,7 @@ static unsigned check(struct bh_request *q, int *ret_route)
 		return status;
 	if (routes[*ret_route].write && !may_write(q))
 		return MHD_HTTP_FORBIDDEN;
-	return q->api->a->started ? 0 : MHD_HTTP_SERVICE_UNAVAILABLE;
+	return q->api->a->started && !q->api->stopping ? 0 : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
 static enum MHD_Result refuse(struct bh_request *q, unsigned status)
@@ -182,7 +183,7 @@ static enum MHD_Result refuse(struct bh_request *q, unsigned status)
 		return bh_reply_error(q, status, "the request is larger than %u bytes",
 				      BH_API_BODY_MAX);
 	case MHD_HTTP_SERVICE_UNAVAILABLE:
-		return bh_reply_error(q, status, "the agent is not yet started");
+		return bh_reply_error(q, status, "the agent is starting or stopping");
 	case MHD_HTTP_NOT_FOUND:
 		return bh_reply_error(q, status, "there is no such thing");
 	default:
@@ -215,11 +216,8 @@ static enum MHD_Result begin(struct bh_api *api, struct MHD_Connection *conn, co
 		q->refuse = check(q, &route);
 	}
 	length = MHD_lookup_connection_value(conn, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-	if (!q->refuse && length && bh_parse_u64(length, BH_API_BODY_MAX, &n) < 0)
-		q->refuse = MHD_HTTP_CONTENT_TOO_LARGE;
-	/* With a body on its way only a refusal at once keeps it from being sent. */
-	if (q->refuse && length && strcmp(length, "0") != 0)
-		return refuse(q, q->refuse);
+	if (length && bh_parse_u64(length, BH_API_BODY_MAX, &n) < 0)
+		return refuse(q, MHD_HTTP_CONTENT_TOO_LARGE);
 	return MHD_YES;
 }
 
@@ -234,9 +232,9 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *conn, const 
 	if (!q)
 		return begin(api, conn, url, method, ctx);
 	if (*size > 0) {
-		if (q->body.len + *size > BH_API_BODY_MAX)
+		if (!q->refuse && q->body.len + *size > BH_API_BODY_MAX)
 			q->refuse = MHD_HTTP_CONTENT_TOO_LARGE;
-		else
+		if (!q->refuse)
 			bh_buf_add(&q->body, data, *size);
 		*size = 0;
 		return MHD_YES;

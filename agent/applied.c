@@ -375,11 +375,22 @@ int bh_lastgood_read(const char *path, struct bh_manifests *ret_folder,
 
 void bh_namespace_print(const struct bh_namespace *n, struct bh_buf *out)
 {
+	bool first = true;
+
 	bh_buf_puts(out, "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: ");
 	bh_jsonw_str(out, n->name);
-	bh_buf_puts(out, "\n  labels: ");
-	bh_jsonw_labels(out, &n->labels);
-	bh_buf_puts(out, "\n");
+	bh_buf_puts(out, "\n  labels: {");
+	for (size_t i = 0; i < n->labels.n; i++) {
+		/* The loader puts this one in. */
+		if (strcmp(n->labels.items[i].key, "kubernetes.io/metadata.name") == 0)
+			continue;
+		bh_buf_puts(out, first ? "" : ", ");
+		first = false;
+		bh_jsonw_str(out, n->labels.items[i].key);
+		bh_buf_puts(out, ": ");
+		bh_jsonw_str(out, n->labels.items[i].value);
+	}
+	bh_buf_puts(out, "}\n");
 }
 
 void bh_endpoint_print(const struct bh_endpoint *e, struct bh_buf *out)
