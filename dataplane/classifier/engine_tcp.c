@@ -184,7 +184,6 @@ static void undecided(struct bh_engine *e, struct bh_flow *f, const struct bh_in
 		bh_flow_move(e->flows, f, BH_FLOW_OPEN, p->now);
 		f->begun = p->now;
 	}
-	f->pkts++;
 	last = f->pkts >= BH_BUDGET_PACKETS || p->now - f->begun >= BH_BUDGET_MS;
 
 	switch (bh_stream_segment(st, &f->side[in->dir], in->dir, is_acked(f, in->dir), in->h.seq,
@@ -302,6 +301,8 @@ void bh_engine_tcp(struct bh_engine *e, struct bh_input *in, const struct bh_flo
 		return;
 	}
 	bh_judge_contracts(&e->rules, f);
+	if (in->h.payload_len > 0 && f->state != BH_FLOW_CONFIRM)
+		f->pkts++;
 	if (in->cut) {
 		bh_engine_refuse(e, f, in, BH_CAUSE_TRUNCATED);
 		return;

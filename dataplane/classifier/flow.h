@@ -80,7 +80,8 @@ struct bh_flow {
 	bh_msec_t begun; /* first payload; DONE: when it was settled */
 	uint32_t rules;  /* which rule set its contracts are of */
 	uint32_t egress, ingress;
-	uint16_t alive; /* probes that may still say YES, by index */
+	uint16_t asked; /* probes that the contracts name, by index */
+	uint16_t alive; /* those that have not said NO */
 	uint16_t pkts;  /* with payload */
 	uint8_t state;  /* enum bh_flow_state */
 	uint8_t flags;
@@ -89,6 +90,8 @@ struct bh_flow {
 	uint8_t by;
 	uint8_t decider; /* the side that decided: 0 client, 1 server */
 };
+
+_Static_assert(sizeof(struct bh_flow) == 128, "a flow is two cache lines");
 
 struct bh_flow_table;
 

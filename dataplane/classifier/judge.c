@@ -61,7 +61,7 @@ void bh_judge_contracts(const struct bh_rules *r, struct bh_flow *f)
 	f->rules = r->number;
 	f->flags |= BH_FLOW_ASKED;
 	f->flags &= (uint8_t)~BH_FLOW_CONTRACT;
-	f->alive = 0;
+	f->alive = f->asked = 0;
 	f->egress = f->ingress = 0;
 	if (!r->rs || !r->addrs)
 		return;
@@ -76,7 +76,8 @@ void bh_judge_contracts(const struct bh_rules *r, struct bh_flow *f)
 	named = bh_ruleset_named(r->rs, &d);
 	for (i = 0; (p = bh_probe_nth(i)) != NULL; i++)
 		if (speaks(p, f) && bh_protoset_has(&named, (unsigned)p->proto))
-			f->alive |= (uint16_t)(1U << i);
+			f->asked |= (uint16_t)(1U << i);
+	f->alive = f->asked;
 }
 
 struct bh_decision bh_judge_settle(const struct bh_rules *r, const struct bh_flow *f,
@@ -126,6 +127,29 @@ static unsigned ask_named(struct bh_flow *f, const struct bh_view *v)
 	return 0;
 }
 
+/* The first probe that knows a name, but for those that have said NO to the same bytes already. */
+static unsigned ask_names(const struct bh_flow *f, const struct bh_view *v, bool *ret_more)
+{
+	struct bh_view naming = *v;
+	const struct bh_probe *p;
+	size_t i;
+
+	naming.naming = true;
+	*ret_more = false;
+	for (i = 0; (p = bh_probe_nth(i)) != NULL; i++) {
+		enum bh_answer a;
+
+		if (!speaks(p, f) || (f->asked >> i & 1U))
+			continue;
+		a = p->fn(&naming);
+		if (a == BH_ANSWER_YES)
+			return (unsigned)p->proto;
+		if (a == BH_ANSWER_MORE)
+			*ret_more = true;
+	}
+	return BH_PROTO_UNKNOWN;
+}
+
 /* Could a name that is still to come change what unknown gets? @by_ndpi: such names count too. */
 static bool name_matters(const struct bh_rules *r, const struct bh_flow *f, const struct bh_view *v,
 			 bool by_ndpi)
@@ -138,7 +162,8 @@ static bool name_matters(const struct bh_rules *r, const struct bh_flow *f, cons
 
 	naming.naming = true;
 	for (i = 0; (p = bh_probe_nth(i)) != NULL; i++)
-		if (speaks(p, f) && effect_of(r, f, (unsigned)p->proto) != unknown &&
+		if (speaks(p, f) && !(f->asked >> i & 1U) &&
+		    effect_of(r, f, (unsigned)p->proto) != unknown &&
 		    p->fn(&naming) == BH_ANSWER_MORE)
 			return true;
 	if (!by_ndpi || unknown == EFFECT_REFUSE)
@@ -187,7 +212,7 @@ void bh_judge_bytes(const struct bh_rules *r, struct bh_namer *namer, struct bh_
 		return;
 	}
 	if (!n)
-		n = bh_probe_name(&v, &more);
+		n = ask_names(f, &v, &more);
 	if (n != BH_PROTO_UNKNOWN) {
 		ret->proto = (uint8_t)n;
 		ret->by = BH_BY_PROBE;

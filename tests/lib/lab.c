@@ -33,10 +33,11 @@ static struct bh_endpoint *server_endpoint(void)
 	ep->name = must(strdup("server"));
 	ep->ns = must(strdup("default"));
 	ep->local = true;
-	ep->addrs = must(calloc(2, sizeof(*ep->addrs)));
+	ep->addrs = must(calloc(3, sizeof(*ep->addrs)));
 	must_be(bh_addr_parse("10.9.0.2", &ep->addrs[0]) == 0, "address");
 	must_be(bh_addr_parse("fd09::2", &ep->addrs[1]) == 0, "address");
-	ep->n_addrs = 2;
+	must_be(bh_addr_parse("10.77.0.2", &ep->addrs[2]) == 0, "address");
+	ep->n_addrs = 3;
 	return ep;
 }
 

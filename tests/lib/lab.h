@@ -30,7 +30,7 @@ struct lab_rules {
 	struct bh_addrtable *addrs;
 };
 
-/* Ingress rules of a TrafficPolicy for LAB_SERVER, of any family, at any protocol. */
+/* Ingress rules of a TrafficPolicy for the server of the packets below, and of the captures (10.77.0.2). */
 void lab_rules_make(struct lab_rules *r, const struct lab_rule *rules, size_t n,
 		    bool unknown_allow);
 void lab_rules_done(struct lab_rules *r);
