@@ -87,14 +87,9 @@ static bool has_allow(const struct bh_policy *p, enum bh_dir dir)
 
 static void drop_rules(struct bh_policy *p, enum bh_dir dir)
 {
-	struct bh_policy *inert = calloc(1, sizeof(*inert));
-
-	if (!inert) /* the compiler looks at isolation itself for NetworkPolicy */
-		return;
-	inert->rules[dir] = bh_take_ptr(&p->rules[dir]);
-	inert->n_rules[dir] = p->n_rules[dir];
+	bh_rules_free(p->rules[dir], p->n_rules[dir]);
+	p->rules[dir] = NULL;
 	p->n_rules[dir] = 0;
-	bh_policy_free(inert);
 }
 
 /* Rules in a direction that policyTypes does not name. */
@@ -203,7 +198,7 @@ static void spec(struct bh_load *l, const struct bh_yaml_node *n, const struct b
 		mark = bh_path_key(&l->rd, "podSelector");
 		bh_load_selector(l, got[BH_F_SPEC_POD_SELECTOR].value, &p->pods);
 		bh_path_back(&l->rd, mark);
-	} else if (bh_node_is_null(bh_yaml_get(n, "podSelector", NULL))) {
+	} else if (bh_reader_ok(&l->rd) && bh_node_is_null(bh_yaml_get(n, "podSelector", NULL))) {
 		bh_warn(&l->rd, key, "w2", "write \"podSelector: {}\" if that is meant",
 			"no podSelector: the policy selects all pods of namespace \"%s\"",
 			p->ns ? p->ns : "");

@@ -163,15 +163,19 @@ static void rule_done(struct bh_rule *r)
 	free(r->name);
 }
 
+void bh_rules_free(struct bh_rule *rules, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		rule_done(&rules[i]);
+	free(rules);
+}
+
 struct bh_policy *bh_policy_free(struct bh_policy *p)
 {
 	if (!p)
 		return NULL;
-	for (unsigned dir = BH_DIR_INGRESS; dir < BH_DIR_COUNT; dir++) {
-		for (size_t i = 0; i < p->n_rules[dir]; i++)
-			rule_done(&p->rules[dir][i]);
-		free(p->rules[dir]);
-	}
+	for (unsigned dir = BH_DIR_INGRESS; dir < BH_DIR_COUNT; dir++)
+		bh_rules_free(p->rules[dir], p->n_rules[dir]);
 	bh_selector_done(&p->pods);
 	free(p->ns);
 	free(p->name);

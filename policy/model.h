@@ -213,6 +213,7 @@ struct bh_policy *bh_policy_free(struct bh_policy *p);
 struct bh_namespace *bh_namespace_free(struct bh_namespace *n);
 struct bh_endpoint *bh_endpoint_free(struct bh_endpoint *e);
 BH_DEFINE_CLEANUP(struct bh_endpoint, bh_endpoint_free);
+void bh_rules_free(struct bh_rule *rules, size_t n);
 void bh_selector_done(struct bh_selector *s);
 void bh_labels_done(struct bh_labels *l);
 

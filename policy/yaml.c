@@ -193,7 +193,8 @@ static int start(struct bh_yaml *y)
 
 /* ---- events ---- */
 
-static enum bh_tag tag_of(const yaml_char_t *tag)
+/* @alone: what "!" means. */
+static enum bh_tag tag_of(const yaml_char_t *tag, enum bh_tag alone)
 {
 	static const struct {
 		const char *tag;
@@ -207,6 +208,8 @@ static enum bh_tag tag_of(const yaml_char_t *tag)
 
 	if (!tag)
 		return BH_TAG_NONE;
+	if (strcmp((const char *)tag, "!") == 0)
+		return alone;
 	for (size_t i = 0; i < BH_ARRAY_SIZE(known); i++)
 		if (strcmp((const char *)tag, known[i].tag) == 0)
 			return known[i].is;
@@ -218,10 +221,7 @@ static int scalar(struct bh_yaml *y, const yaml_event_t *e, struct bh_build_at *
 	bool plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
 	at->anchor = (const char *)e->data.scalar.anchor;
-	at->tag = tag_of(e->data.scalar.tag);
-	/* "! 80": said to be no plain scalar. */
-	if (plain && !e->data.scalar.tag && !e->data.scalar.plain_implicit)
-		at->tag = BH_TAG_STR;
+	at->tag = tag_of(e->data.scalar.tag, BH_TAG_STR);
 	return bh_build_scalar(&y->build, at, (const char *)e->data.scalar.value,
 			       e->data.scalar.length, plain);
 }
@@ -265,11 +265,11 @@ static int handle(struct bh_yaml *y, const yaml_event_t *e)
 		return scalar(y, e, &at);
 	case YAML_SEQUENCE_START_EVENT:
 		at.anchor = (const char *)e->data.sequence_start.anchor;
-		at.tag = tag_of(e->data.sequence_start.tag);
+		at.tag = tag_of(e->data.sequence_start.tag, BH_TAG_NONE);
 		return bh_build_open(&y->build, &at, BH_YAML_LIST);
 	case YAML_MAPPING_START_EVENT:
 		at.anchor = (const char *)e->data.mapping_start.anchor;
-		at.tag = tag_of(e->data.mapping_start.tag);
+		at.tag = tag_of(e->data.mapping_start.tag, BH_TAG_NONE);
 		return bh_build_open(&y->build, &at, BH_YAML_MAP);
 	case YAML_SEQUENCE_END_EVENT:
 	case YAML_MAPPING_END_EVENT:
