@@ -36,6 +36,16 @@ static int check_name(const char *what, const char *s, size_t max, struct bh_err
 	return 0;
 }
 
+/* What is not there is as wrong as what is there and wrong. */
+static int missing_is_wrong(struct bh_err *err, int r)
+{
+	if (r != -ENOENT)
+		return r;
+	if (err)
+		err->code = -EINVAL;
+	return -EINVAL;
+}
+
 static int get_name(const json_t *msg, const char *key, size_t max, const char **ret,
 		    struct bh_err *err)
 {
@@ -52,7 +62,7 @@ int bh_attachment_key_parse(const json_t *msg, struct bh_attachment_key *ret, st
 		r = get_name(msg, "id", NAME_MAX_LEN, &ret->id, err);
 	if (r == 0)
 		r = get_name(msg, "ifname", IFNAMSIZ - 1, &ret->ifname, err);
-	return r == -ENOENT ? -EINVAL : r;
+	return missing_is_wrong(err, r);
 }
 
 /* A string that may be missing. */
@@ -80,7 +90,7 @@ static int parse_addrs(const json_t *msg, struct bh_endpoint *e, struct bh_err *
 	int r = bh_json_arr(msg, "ips", &ips, err);
 
 	if (r < 0)
-		return r == -ENOENT ? -EINVAL : r;
+		return missing_is_wrong(err, r);
 	n = json_array_size(ips);
 	if (n == 0)
 		return bh_err_set(err, -EINVAL,

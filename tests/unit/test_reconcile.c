@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * tests/unit/test_reconcile.c - the order of a change, and what stays when a step fails
+ *
+ * Workers and kernel are stood in for by functions of this file, which write down what they are asked and look into
+ * the address table at that moment.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "agent/attachment.h"
+#include "agent/reconcile.h"
+#include "common/file.h"
+#include "common/json.h"
+#include "common/log.h"
+#include "dataplane/addrtable.h"
+
+static const char policy[] = "apiVersion: networking.k8s.io/v1\n"
+			     "kind: NetworkPolicy\n"
+			     "metadata: {name: web, namespace: shop}\n"
+			     "spec: {podSelector: {matchLabels: {app: web}}}\n";
+static const char other_policy[] = "apiVersion: networking.k8s.io/v1\n"
+				   "kind: NetworkPolicy\n"
+				   "metadata: {name: all, namespace: shop}\n"
+				   "spec: {podSelector: {matchLabels: {app: db}}}\n";
+
+/* ---- stand-ins ---- */
+
+static struct {
+	char calls[512]; /* "publish(7) apply(7) bump " */
+	int publish_fails, apply_fails, bump_fails;
+	bool needs_bump;
+	unsigned epoch;
+	const struct bh_addrtable *table;
+	uint32_t a_at_publish, a_at_apply; /* class of 10.0.0.1 in the workers' table */
+} fake;
+
+static struct bh_addr addr_a(void)
+{
+	struct bh_addr a;
+
+	assert_int_equal(bh_addr_parse("10.0.0.1", &a), 0);
+	return a;
+}
+
+static uint32_t class_of_a(void)
+{
+	struct bh_addr a = addr_a();
+
+	return fake.table ? bh_addrtable_get(fake.table, &a, NULL) : 0;
+}
+
+static void note(const char *what, uint64_t revision)
+{
+	size_t n = strlen(fake.calls);
+
+	(void)snprintf(fake.calls + n, sizeof(fake.calls) - n, "%s%llu ", what,
+		       (unsigned long long)revision);
+}
+
+int bh_pool_publish(struct bh_pool *p, const struct bh_ruleset *rs, struct bh_addrtable *addrs,
+		    struct bh_err *err)
+{
+	note("publish", bh_ruleset_revision(rs));
+	fake.table = addrs;
+	fake.a_at_publish = class_of_a();
+	return fake.publish_fails ? bh_err_set(err, fake.publish_fails, "no answer") : 0;
+}
+
+int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
+		    const struct bh_addr_class *addrs, size_t n_addrs, struct bh_kernel_change *ret,
+		    struct bh_err *err)
+{
+	note("apply", bh_ruleset_revision(rs));
+	fake.a_at_apply = class_of_a();
+	ret->needs_bump = fake.needs_bump;
+	return fake.apply_fails ? bh_err_set(err, fake.apply_fails, "no memory for a set") : 0;
+}
+
+int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
+{
+	note("bump", ++fake.epoch);
+	return fake.bump_fails ? bh_err_set(err, fake.bump_fails, "no") : 0;
+}
+
+unsigned bh_kernel_epoch(const struct bh_kernel *k)
+{
+	return fake.epoch;
+}
+
+/* ---- the scene ---- */
+
+struct fixture {
+	char dir[64], folder[96], file[128], second[128];
+	struct bh_loop *loop;
+	struct bh_store *store;
+	struct bh_endpoints *eps;
+	struct bh_reconcile *rc;
+	unsigned passes;
+	int last;
+};
+
+static void on_pass(void *arg, int r)
+{
+	struct fixture *f = arg;
+
+	f->passes++;
+	f->last = r;
+}
+
+static void on_store(void *arg)
+{
+}
+
+static void add(struct fixture *f, const char *name, const char *app, const char *ip)
+{
+	bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
+	bh_autojson json_t *v = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s}, s:[s]}", "network",
+					  "net", "id", name, "ifname", "eth0", "name", name,
+					  "namespace", "shop", "labels", "app", app, "ips", ip);
+
+	assert_int_equal(bh_attachment_parse(v, "n1", &ep, NULL), 0);
+	assert_int_equal(bh_endpoints_put(f->eps, ep), 0);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct bh_reconcile_config cfg = { .node = "n1", .revision = 6, .done = on_pass, .arg = f };
+
+	memset(&fake, 0, sizeof(fake));
+	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bh-reconcile.XXXXXX");
+	assert_non_null(mkdtemp(f->dir));
+	(void)snprintf(f->folder, sizeof(f->folder), "%s/policies", f->dir);
+	(void)snprintf(f->file, sizeof(f->file), "%s/web.yaml", f->folder);
+	(void)snprintf(f->second, sizeof(f->second), "%s/db.yaml", f->folder);
+	assert_int_equal(mkdir(f->folder, 0700), 0);
+	assert_int_equal(bh_file_write(f->file, policy, strlen(policy), 0600, NULL), 0);
+	assert_int_equal(bh_loop_new(&f->loop, NULL), 0);
+	assert_int_equal(bh_store_new(f->loop, f->folder, f->dir, on_store, f, &f->store, NULL), 0);
+	assert_int_equal(bh_store_load(f->store, NULL), 0);
+	assert_int_equal(bh_endpoints_new(&f->eps), 0);
+	cfg.loop = f->loop;
+	cfg.store = f->store;
+	cfg.eps = f->eps;
+	assert_int_equal(bh_reconcile_new(&cfg, &f->rc, NULL), 0);
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	char command[96];
+
+	bh_reconcile_free(f->rc);
+	bh_endpoints_free(f->eps);
+	bh_store_free(f->store);
+	bh_loop_free(f->loop);
+	(void)snprintf(command, sizeof(command), "rm -r %s", f->dir);
+	assert_int_equal(system(command), 0);
+	free(f);
+	return 0;
+}
+
+static struct bh_reconcile_state state_of(const struct fixture *f)
+{
+	struct bh_reconcile_state st;
+
+	bh_reconcile_state_get(f->rc, &st);
+	return st;
+}
+
+static void test_workers_then_kernel_then_epoch(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.needs_bump = true;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish7 apply7 bump1 ");
+	assert_int_equal(state_of(f).wanted, 7);
+	assert_int_equal(state_of(f).enforced, 7);
+	assert_null(state_of(f).error);
+	fake.needs_bump = false;
+	fake.calls[0] = '\0';
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish8 apply8 ");
+	assert_int_equal(f->passes, 2);
+}
+
+static void test_addresses_come_early_and_go_late(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_equal(class_of_a(), 0);
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_not_equal(fake.a_at_publish, 0);
+	assert_int_equal(fake.a_at_apply, fake.a_at_publish);
+	assert_int_equal(class_of_a(), fake.a_at_publish);
+	/* It goes: still there while the kernel works, and gone afterwards. */
+	bh_endpoints_remove(f->eps, bh_endpoints_find(f->eps, "net", "a", "eth0"));
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_not_equal(fake.a_at_apply, 0);
+	assert_int_equal(class_of_a(), 0);
+}
+
+static void test_another_class_means_another_table(void **state)
+{
+	struct fixture *f = *state;
+	const struct bh_addrtable *first;
+
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	first = fake.table;
+	add(f, "b", "db", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_ptr_equal(fake.table, first);
+	/* Now "db" is told apart from the rest: one of the addresses changes its class. */
+	add(f, "a", "db", "10.0.0.1");
+	assert_int_equal(bh_file_write(f->second, other_policy, strlen(other_policy), 0600, NULL),
+			 0);
+	bh_store_rescan(f->store);
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_ptr_not_equal(fake.table, first);
+	assert_int_not_equal(class_of_a(), 0);
+}
+
+static void test_workers_that_fail_leave_the_kernel_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct bh_err err = { 0 };
+
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	fake.calls[0] = '\0';
+	fake.publish_fails = -ETIMEDOUT;
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, &err), -ETIMEDOUT);
+	assert_string_equal(fake.calls, "publish8 ");
+	assert_string_equal(err.msg, "workers: no answer");
+	assert_int_equal(state_of(f).wanted, 8);
+	assert_int_equal(state_of(f).enforced, 7);
+	assert_string_equal(state_of(f).error, "workers: no answer");
+	assert_int_equal(bh_reconcile_enforced(f->rc)->revision, 7);
+	assert_int_equal(f->last, -ETIMEDOUT);
+}
+
+static void test_it_is_tried_again_by_itself(void **state)
+{
+	struct fixture *f = *state;
+	bh_msec_t until = bh_clock_now() + 5000;
+
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	fake.apply_fails = -ENOMEM;
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), -ENOMEM);
+	assert_string_equal(state_of(f).error, "kernel: no memory for a set");
+	fake.apply_fails = 0;
+	while (state_of(f).error && bh_clock_now() < until)
+		assert_int_equal(bh_loop_once(f->loop, 1000), 0);
+	assert_null(state_of(f).error);
+	assert_int_equal(state_of(f).enforced, state_of(f).wanted);
+	assert_int_not_equal(class_of_a(), 0);
+	/* And what was added in vain and taken back leaves no trace. */
+	fake.apply_fails = -ENOMEM;
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), -ENOMEM);
+	bh_endpoints_remove(f->eps, bh_endpoints_find(f->eps, "net", "a", "eth0"));
+	fake.apply_fails = 0;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_equal(class_of_a(), 0);
+}
+
+static void test_an_epoch_that_is_owed_is_made_up_for(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.needs_bump = true;
+	fake.bump_fails = -EAGAIN;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), -EAGAIN);
+	assert_int_equal(state_of(f).enforced, 0);
+	/* For the kernel nothing changes any more, but the epoch is still due. */
+	fake.needs_bump = false;
+	fake.bump_fails = 0;
+	fake.calls[0] = '\0';
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish8 apply8 bump2 ");
+}
+
+static void test_many_changes_one_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 10; i++)
+		bh_reconcile_soon(f->rc);
+	assert_int_equal(f->passes, 0);
+	while (f->passes == 0)
+		assert_int_equal(bh_loop_once(f->loop, 1000), 0);
+	assert_int_equal(bh_loop_once(f->loop, 0), 0);
+	assert_int_equal(f->passes, 1);
+}
+
+static void test_labels_to_come_keep_out(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "a", "web", "10.0.0.1");
+	bh_endpoints_find(f->eps, "net", "a", "eth0")->labels_final = false;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_equal(class_of_a(), 0);
+}
+
+static void test_history(void **state)
+{
+	struct fixture *f = *state;
+	const struct bh_history *h = bh_reconcile_history(f->rc);
+
+	fake.needs_bump = true;
+	for (unsigned i = 0; i < 100; i++)
+		assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_int_equal(h->n, BH_HISTORY_MAX);
+	assert_int_equal(bh_history_newest(h)->revision, 106);
+	assert_int_equal(bh_history_revision(h, 43)->revision, 43);
+	assert_null(bh_history_revision(h, 42));
+	/* A packet of the epoch in which revision 100 was in force; it is in its own first epoch, too. */
+	assert_int_equal(bh_history_find(h, 94, 0)->revision, 101);
+	assert_int_equal(bh_history_find(h, 60, 0)->revision, 67);
+	/* Nothing is known of that epoch: the newest. */
+	assert_int_equal(bh_history_find(h, 3, 0)->revision, 106);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_workers_then_kernel_then_epoch, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_addresses_come_early_and_go_late, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_another_class_means_another_table, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_workers_that_fail_leave_the_kernel_alone,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(test_it_is_tried_again_by_itself, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_an_epoch_that_is_owed_is_made_up_for, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_many_changes_one_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_labels_to_come_keep_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+	};
+
+	bh_log_init("test_reconcile", BH_LOG_ERROR - 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
