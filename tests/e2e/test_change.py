@@ -43,7 +43,7 @@ def test_a_policy_change_cuts_what_it_forbids_and_nothing_else(shop, family):
     assert theirs.step()
     assert not mine.step()
     assert theirs.step()
-    assert shop.wait_record(kind="violation")["src"]["name"] == "client"
+    assert shop.wait_record(kind="violation", src__name="client")
 
 
 def test_a_protocol_taken_back_cuts_the_flows_that_speak_it(shop, family):

@@ -155,7 +155,7 @@ table inet marks {
 	chain pre { type filter hook prerouting priority -200; meta mark set 0x1234; }
 	chain post { type filter hook postrouting priority 200; tcp dport 80 meta mark & 0xffff == 0x1234 counter; }
 	chain lost { type filter hook postrouting priority 201; tcp dport 80 meta mark != 0x1234 counter; }
-	chain fwd { type filter hook forward priority -100; ct mark set ct mark or 0x42; }
+	chain forwarded { type filter hook forward priority -100; ct mark set ct mark or 0x42; }
 }
 """)
     shop.netns.run("nft", "-f", shop.dir / "marks.nft")

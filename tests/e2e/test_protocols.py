@@ -68,7 +68,7 @@ def test_tls(pair, family):
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-keyout", key, "-out", cert, "-subj", "/CN=shop.test", "-days", "2"], check=True,
                    capture_output=True)
-    pair.server.start("openssl", "s_server", "-accept", "[::]:443", "-www", "-cert", cert, "-key", key)
+    pair.server.start("openssl", "s_server", f"-{family}", "-accept", "443", "-www", "-cert", cert, "-key", key)
     pair.server.wait_listen(443)
     pair.apply(POLICY.format(port=443, protocol="tls"))
     address = pair.server.addrs[family]
