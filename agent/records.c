@@ -401,6 +401,18 @@ static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struc
 	write_refused(rs, wall_us, p, g, true);
 }
 
+/*
+ * Neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when an
+ * interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
+ */
+static bool is_link_housekeeping(const struct bh_refused *p)
+{
+	const uint8_t *d = p->dst.bytes;
+
+	return p->cause == 'q' && (p->dst.family == 6 ? d[0] == 0xff && (d[1] & 15) <= 2
+						      : d[0] == 224 && d[1] == 0 && d[2] == 0);
+}
+
 void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p)
 {
 	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
@@ -411,6 +423,8 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 	struct judged *j = NULL;
 	struct flow_key flow;
 
+	if (is_link_housekeeping(p))
+		return;
 	if (!judged_by_worker) {
 		write_refused(rs, wall_us, p, g, false);
 		return;
