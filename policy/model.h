@@ -25,8 +25,8 @@ enum bh_kind {
 	BH_KIND_INVALID = 0,
 	BH_KIND_NETWORK_POLICY, /* networking.k8s.io/v1 */
 	BH_KIND_TRAFFIC_POLICY, /* bulkhead.network/v1alpha1 */
-	BH_KIND_NAMESPACE,	/* v1: labels of a namespace */
-	BH_KIND_ENDPOINT,	/* bulkhead.network/v1alpha1: an endpoint this host cannot see */
+	BH_KIND_NAMESPACE,      /* v1: labels of a namespace */
+	BH_KIND_ENDPOINT,       /* bulkhead.network/v1alpha1: an endpoint this host cannot see */
 	BH_KIND_COUNT,
 };
 
@@ -40,10 +40,10 @@ enum bh_dir {
 enum bh_action {
 	BH_ACTION_INVALID = 0,
 	BH_ACTION_ALLOW,
-	BH_ACTION_DENY,	  /* dropped */
+	BH_ACTION_DENY,   /* dropped */
 	BH_ACTION_REJECT, /* refused with an answer: RST, ICMP */
 	BH_ACTION_ALERT,  /* recorded as a warning, goes on */
-	BH_ACTION_LOG,	  /* recorded, goes on */
+	BH_ACTION_LOG,    /* recorded, goes on */
 	BH_ACTION_COUNT,
 };
 
@@ -63,12 +63,12 @@ enum bh_tier {
 };
 
 enum bh_l4 { /* IANA protocol numbers */
-	BH_L4_ANY = 0,
-	BH_L4_ICMP = 1,
-	BH_L4_TCP = 6,
-	BH_L4_UDP = 17,
-	BH_L4_ICMPV6 = 58,
-	BH_L4_SCTP = 132,
+	     BH_L4_ANY = 0,
+	     BH_L4_ICMP = 1,
+	     BH_L4_TCP = 6,
+	     BH_L4_UDP = 17,
+	     BH_L4_ICMPV6 = 58,
+	     BH_L4_SCTP = 132,
 };
 
 /* Where something was written. */
@@ -90,7 +90,7 @@ struct bh_labels {
 enum bh_sel_op {
 	BH_SEL_INVALID = 0,
 	BH_SEL_IN,
-	BH_SEL_NOT_IN,	       /* also matches where the key is absent */
+	BH_SEL_NOT_IN, /* also matches where the key is absent */
 	BH_SEL_EXISTS,
 	BH_SEL_DOES_NOT_EXIST,
 };
@@ -104,7 +104,8 @@ struct bh_sel_req {
 
 /* All requirements must hold; none: everything matches. matchLabels are IN with one value. */
 struct bh_selector {
-	struct bh_sel_req *reqs; /* sorted by key, op: two selectors with the same meaning print alike */
+	struct bh_sel_req
+	    *reqs; /* sorted by key, op: two selectors with the same meaning print alike */
 	size_t n;
 };
 
@@ -115,11 +116,11 @@ struct bh_ip_block {
 };
 
 struct bh_peer {
-	bool has_pod;		      /* podSelector given */
-	bool has_ns;		      /* namespaceSelector given */
-	bool has_block;		      /* ipBlock given; then the other two are not */
+	bool has_pod;   /* podSelector given */
+	bool has_ns;    /* namespaceSelector given */
+	bool has_block; /* ipBlock given; then the other two are not */
 	struct bh_selector pod;
-	struct bh_selector ns;	      /* absent: the policy's own namespace */
+	struct bh_selector ns; /* absent: the policy's own namespace */
 	struct bh_ip_block block;
 	struct bh_pos pos;
 };
@@ -140,15 +141,15 @@ struct bh_rule {
 	size_t n_peers;
 	struct bh_port *ports; /* none: every port and every protocol */
 	size_t n_ports;
-	bool has_protocols;	/* protocols or notProtocols given */
-	bool negated;		/* notProtocols */
+	bool has_protocols; /* protocols or notProtocols given */
+	bool negated;       /* notProtocols */
 	struct bh_protoset protocols;
 	struct bh_pos pos;
 };
 
 struct bh_policy {
 	enum bh_kind kind;
-	char *ns;   /* never NULL: "default" where the manifest names none */
+	char *ns; /* never NULL: "default" where the manifest names none */
 	char *name;
 	enum bh_tier tier;
 	int priority; /* admin and baseline tiers; -1 else */
@@ -161,7 +162,8 @@ struct bh_policy {
 	size_t n_rules[BH_DIR_COUNT];
 	char *file; /* as given to the loader */
 	struct bh_pos pos;
-	char *source; /* the YAML document as it was read, for `get` and the store; NUL-terminated */
+	char
+	    *source; /* the YAML document as it was read, for `get` and the store; NUL-terminated */
 };
 
 struct bh_namespace {
@@ -179,7 +181,7 @@ struct bh_named_port {
 
 /* A workload: what a selector can match. */
 struct bh_endpoint {
-	char *id;   /* container id, or "NAMESPACE/NAME" for a manifest; never NULL */
+	char *id; /* container id, or "NAMESPACE/NAME" for a manifest; never NULL */
 	char *ns;
 	char *name;
 	struct bh_labels labels;
@@ -187,8 +189,8 @@ struct bh_endpoint {
 	size_t n_addrs;
 	struct bh_named_port *ports;
 	size_t n_ports;
-	char *node;  /* NULL: unknown */
-	bool local;  /* on this host: policies are enforced for it here */
+	char *node; /* NULL: unknown */
+	bool local; /* on this host: policies are enforced for it here */
 	struct bh_pos pos;
 	char *file;
 };
@@ -206,8 +208,8 @@ struct bh_policy_set {
 struct bh_policy_set *bh_policy_set_new(void);
 struct bh_policy_set *bh_policy_set_free(struct bh_policy_set *s);
 BH_DEFINE_CLEANUP(struct bh_policy_set, bh_policy_set_free);
-const struct bh_policy *bh_policy_set_find(const struct bh_policy_set *s, enum bh_kind kind, const char *ns,
-					   const char *name);
+const struct bh_policy *bh_policy_set_find(const struct bh_policy_set *s, enum bh_kind kind,
+					   const char *ns, const char *name);
 
 struct bh_policy *bh_policy_free(struct bh_policy *p);
 struct bh_namespace *bh_namespace_free(struct bh_namespace *n);
@@ -223,8 +225,8 @@ int bh_labels_set(struct bh_labels *l, const char *key, const char *value) bh_mu
 const char *bh_labels_get(const struct bh_labels *l, const char *key);
 bool bh_selector_match(const struct bh_selector *s, const struct bh_labels *l);
 
-const char *bh_kind_name(enum bh_kind k);   /* "NetworkPolicy" */
-const char *bh_dir_name(enum bh_dir d);	    /* "ingress" */
+const char *bh_kind_name(enum bh_kind k);     /* "NetworkPolicy" */
+const char *bh_dir_name(enum bh_dir d);       /* "ingress" */
 const char *bh_action_name(enum bh_action a); /* "allow" */
 const char *bh_mode_name(enum bh_mode m);
 const char *bh_tier_name(enum bh_tier t);

@@ -36,6 +36,8 @@ static bool resolve_word(const char *s, struct bh_scalar *ret)
 	static const char *const minus[] = { "-.inf", "-.Inf", "-.INF" };
 	static const char *const nan[] = { ".nan", ".NaN", ".NAN" };
 
+	if (*s && !strchr("~nNyYtTfFoO.+-", *s))
+		return false;
 	if (word(s, nulls, BH_ARRAY_SIZE(nulls)))
 		*ret = (struct bh_scalar){ .type = BH_YAML_NULL };
 	else if (word(s, yes, BH_ARRAY_SIZE(yes)))

@@ -59,6 +59,12 @@ static bool printable(uint32_t c)
 	       c >= 0x10000;
 }
 
+/* Most of what a file holds: needs no closer look. */
+static bool ordinary(char c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
 /* Bytes of the line break at @off; 0 if there is none. */
 static size_t line_break(const struct bh_text *t, size_t off)
 {
@@ -126,9 +132,15 @@ int bh_text_init(struct bh_text *t, const char *file, const char *data, size_t s
 	if (mark_line(t, 0) < 0)
 		return -ENOMEM;
 	while (off < t->size) {
-		size_t n = line_break(t, off);
 		uint32_t cp;
+		size_t n;
 
+		if (ordinary(t->data[off])) {
+			off++;
+			pos.column++;
+			continue;
+		}
+		n = line_break(t, off);
 		if (n > 0) {
 			off += n;
 			pos = (struct bh_pos){ .line = pos.line + 1, .column = 1 };
@@ -156,7 +168,7 @@ void bh_text_done(struct bh_text *t)
 /* The end of the line that begins at @off. */
 static size_t line_end(const struct bh_text *t, size_t off)
 {
-	while (off < t->size && line_break(t, off) == 0)
+	while (off < t->size && (ordinary(t->data[off]) || line_break(t, off) == 0))
 		off++;
 	return off;
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * tests/fuzz/fuzz_load.c - a manifest, as anybody may send it to the agent
+ *
+ * Whatever the bytes are: they are read or refused with at least one message, messages hold no control
+ * characters, and the source that a policy keeps gives the same policy again.
+ */
+#include "policy/load.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_messages(struct bh_diags *d)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	json_t *json;
+
+	bh_diags_sort(d);
+	bh_diags_print(d, &out);
+	for (size_t i = 0; i < out.len; i++) {
+		uint8_t c = (uint8_t)out.data[i];
+
+		if ((c < 0x20 && c != '\n' && c != '\t') || c == 0x7f)
+			abort();
+	}
+	json = bh_diags_json(d);
+	if (!json)
+		abort();
+	json_decref(json);
+}
+
+static void check_source(const struct bh_policy *p)
+{
+	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
+	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	const struct bh_policy *q;
+
+	if (bh_load_text(set, "again", p->source, strlen(p->source), &d) < 0)
+		abort();
+	q = bh_policy_set_find(set, p->kind, p->ns, p->name);
+	if (!q || set->n_policies != 1)
+		abort();
+	for (unsigned dir = BH_DIR_INGRESS; dir < BH_DIR_COUNT; dir++)
+		if (p->n_rules[dir] != q->n_rules[dir] || p->isolates[dir] != q->isolates[dir])
+			abort();
+	if (p->pods.n != q->pods.n || p->mode != q->mode)
+		abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
+	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	int r;
+
+	if (!set)
+		return 0;
+	r = bh_load_text(set, "input", (const char *)data, size, &d);
+	if (r != (d.n_errors ? -EINVAL : 0))
+		abort();
+	for (size_t i = 0; i < set->n_policies; i++)
+		check_source(set->policies[i]);
+	r = bh_load_finish(set, &d);
+	if (r != 0 && r != -EINVAL)
+		abort();
+	check_messages(&d);
+	return 0;
+}
