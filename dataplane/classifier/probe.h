@@ -3,9 +3,9 @@
  * dataplane/classifier/probe.h - can these bytes be that protocol?
  *
  * A probe sees what each side has said so far, in order, and nothing else: no port, no address, no other
- * flow. NO and YES are final: more bytes never change them, and neither does how they were cut into
- * segments. A probe never answers MORE for a complete command of its protocol, because undecided bytes
- * pass. One small file for each protocol, with the source of its rules.
+ * flow. NO and YES are final: who has heard one of them does not ask again, and how the bytes were cut into
+ * segments does not change the answer. A probe never answers MORE for a complete command of its protocol,
+ * because undecided bytes pass. One small file for each protocol, with the source of its rules.
  *
  * Thread-safety: pure functions.
  */

@@ -63,14 +63,13 @@ static enum bh_answer server_side(const uint8_t *p, uint32_t n)
 enum bh_answer bh_probe_ssh(const struct bh_view *v)
 {
 	enum bh_answer c = identification(v->c, v->nc);
-	enum bh_answer s;
+	enum bh_answer s = server_side(v->s, v->ns);
 
 	if (v->udp)
 		return BH_ANSWER_NO;
+	if (v->naming && s == BH_ANSWER_YES)
+		return BH_ANSWER_YES;
 	if (c != BH_ANSWER_MORE)
 		return c;
-	s = server_side(v->s, v->ns);
-	if (s == BH_ANSWER_YES)
-		return v->naming ? BH_ANSWER_YES : BH_ANSWER_MORE;
-	return s;
+	return s == BH_ANSWER_NO ? BH_ANSWER_NO : BH_ANSWER_MORE;
 }

@@ -67,8 +67,8 @@ static void test_byte_by_byte(void **state)
 	start(l, &web);
 	for (i = 0; i < line - 1; i++)
 		assert_pass(l,
-			    lab_send_tcp(l, &web, false, 0, CISN + i, SISN, LAB_ACK, REQ + i, 1));
-	assert_sub(l, lab_send_tcp(l, &web, false, 0, CISN + i, SISN, LAB_ACK, REQ + i, 1),
+			    lab_send_tcp(l, &web, false, 0, CISN + i, SISN, LAB_ACK, &REQ[i], 1));
+	assert_sub(l, lab_send_tcp(l, &web, false, 0, CISN + i, SISN, LAB_ACK, &REQ[i], 1),
 		   BH_SUB_CONFIRM);
 	/* What follows was not judged and need not be confirmed. */
 	assert_pass(l, client(l, &web, line, "Host: web\r\n\r\n"));

@@ -345,8 +345,8 @@ static enum bh_answer follow(const struct bh_probe *p, const struct lab_flow *f,
 					 bh_proto_name(p->proto), last, a, v.nc, v.ns);
 			last = a;
 		}
-		if (f->l4 == BH_L4_UDP && have[0] && have[1])
-			break; /* one datagram each */
+		if (last == NO || (f->l4 == BH_L4_UDP && have[0] && have[1]))
+			break; /* not asked again; one datagram each */
 	}
 	return last;
 }
