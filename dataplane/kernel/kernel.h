@@ -22,25 +22,27 @@
 struct bh_kernel;
 
 struct bh_kernel_config {
-	const char *table;	  /* name of the tables; "bulkhead" */
-	uint16_t queue_base;	  /* first NFQUEUE number */
-	uint16_t n_queues;	  /* >= 1; fixed while the table lives */
-	uint16_t nflog_group;	  /* refused packets go there */
+	const char *table;         /* name of the tables; "bulkhead" */
+	uint16_t queue_base;       /* first NFQUEUE number */
+	uint16_t n_queues;         /* >= 1; fixed while the table lives */
+	uint16_t nflog_group;      /* refused packets go there */
 	uint32_t group_quarantine; /* link group of veths that wait for their policy: dropped */
-	uint32_t group_managed;	   /* link group of veths that were released */
+	uint32_t group_managed;    /* link group of veths that were released */
 };
 
 /* What this kernel can do, found by trying in a scratch table. */
 struct bh_kernel_caps {
-	bool native_queue;  /* nft "queue" expression; else the xt target NFQUEUE */
-	bool inner_payload; /* payload base "inner header" (@ih): payload-less packets need not be queued */
+	bool native_queue; /* nft "queue" expression; else the xt target NFQUEUE */
+	bool
+	    inner_payload; /* payload base "inner header" (@ih): payload-less packets need not be queued */
 	bool owner_persist; /* tables with an owner that survive it */
-	bool dup;	    /* nft "dup": both ends of a cut connection see a reset */
+	bool dup;           /* nft "dup": both ends of a cut connection see a reset */
 	bool exthdr_reset;  /* "reset tcp option" */
 };
 
 /* @cfg is copied. -EPERM without CAP_NET_ADMIN; -ENOTSUP with what is missing. */
-int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err) bh_must_check;
+int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
+    bh_must_check;
 struct bh_kernel *bh_kernel_close(struct bh_kernel *k);
 BH_DEFINE_CLEANUP(struct bh_kernel, bh_kernel_close);
 const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
@@ -58,10 +60,10 @@ const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
 int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err) bh_must_check;
 
 struct bh_kernel_change {
-	bool changed;	   /* a transaction was made */
-	bool needs_bump;   /* existing flows could now be decided otherwise */
+	bool changed;          /* a transaction was made */
+	bool needs_bump;       /* existing flows could now be decided otherwise */
 	size_t added, removed; /* elements */
-	uint32_t rules;	   /* rules rebuilt because levels appeared or vanished */
+	uint32_t rules;        /* rules rebuilt because levels appeared or vanished */
 };
 
 /**
@@ -71,15 +73,17 @@ struct bh_kernel_change {
  * The difference to what the kernel holds, in one transaction: all of it or nothing. An error names the
  * object that the kernel refused, with the kernel's own words where it gives them.
  */
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
-		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err) bh_must_check;
+int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
+		    const struct bh_addr_class *addrs, size_t n_addrs, struct bh_kernel_change *ret,
+		    struct bh_err *err) bh_must_check;
 
 /* Second transaction of a change: a new epoch, so that every flow is decided again at its next packet. */
 int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 unsigned bh_kernel_epoch(const struct bh_kernel *k);
 
 /* Forget conntrack entries of an address (an endpoint's that comes with an address used before). */
-int bh_kernel_flush_conntrack(struct bh_kernel *k, const struct bh_addr *a, struct bh_err *err) bh_must_check;
+int bh_kernel_flush_conntrack(struct bh_kernel *k, const struct bh_addr *a, struct bh_err *err)
+    bh_must_check;
 
 /* Do the tables still stand as we made them? 0; -ESTALE: somebody changed or removed them (said in @err). */
 int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err) bh_must_check;
@@ -90,13 +94,14 @@ int bh_kernel_monitor_fd(const struct bh_kernel *k);
 int bh_kernel_monitor_read(struct bh_kernel *k, bool *ret_ours_touched) bh_must_check;
 
 struct bh_kernel_counters { /* packets since the tables were made, both families */
-	uint64_t refused;    /* by L3/L4 policy */
-	uint64_t killed;     /* of connections that were cut */
+	uint64_t refused;   /* by L3/L4 policy */
+	uint64_t killed;    /* of connections that were cut */
 	uint64_t queued;
 	uint64_t quarantined;
 	uint64_t spoofed;
 };
-int bh_kernel_counters(struct bh_kernel *k, struct bh_kernel_counters *ret, struct bh_err *err) bh_must_check;
+int bh_kernel_counters(struct bh_kernel *k, struct bh_kernel_counters *ret, struct bh_err *err)
+    bh_must_check;
 
 /* Removes our tables: nothing is enforced any more. For uninstalling. */
 int bh_kernel_teardown(struct bh_kernel *k, struct bh_err *err) bh_must_check;

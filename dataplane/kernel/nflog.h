@@ -13,17 +13,19 @@
 struct bh_nflog;
 
 struct bh_refused {
-	uint32_t reason;   /* number in the rule set that was in force; 0: no cell hit (fail closed) */
-	uint32_t word;	   /* BH_WORD_DROP or BH_WORD_REJECT, or 0 */
+	uint32_t
+	    reason;    /* number in the rule set that was in force; 0: no cell hit (fail closed) */
+	uint32_t word; /* BH_WORD_DROP or BH_WORD_REJECT, or 0 */
 	unsigned epoch;
-	uint8_t dir;	   /* enum bh_dir, from the log prefix */
-	char cause;	   /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine, 's' spoofed */
-	uint8_t hook;	   /* NF_INET_* */
-	uint32_t iif, oif; /* 0: none */
+	uint8_t dir; /* enum bh_dir, from the log prefix */
+	char
+	    cause; /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine, 's' spoofed */
+	uint8_t hook;            /* NF_INET_* */
+	uint32_t iif, oif;       /* 0: none */
 	struct bh_addr src, dst; /* of the packet */
 	uint8_t l4;
-	uint16_t sport, dport;	 /* 0 where the protocol has none */
-	uint32_t len;		 /* bytes of the packet */
+	uint16_t sport, dport; /* 0 where the protocol has none */
+	uint32_t len;          /* bytes of the packet */
 };
 
 typedef void (*bh_nflog_fn)(void *arg, const struct bh_refused *r);

@@ -15,48 +15,81 @@
 /* Maps and sets of each family's table. */
 enum bh_kset {
 	BH_KSET_INVALID = 0,
-	BH_KSET_PEER,	  /* address -> class: every endpoint */
-	BH_KSET_SUBJ_IN,  /* address -> class: local endpoints that some policy selects for ingress */
+	BH_KSET_PEER,    /* address -> class: every endpoint */
+	BH_KSET_SUBJ_IN, /* address -> class: local endpoints that some policy selects for ingress */
 	BH_KSET_SUBJ_EG,  /* the same for egress */
-	BH_KSET_CIDR,	  /* address range -> class of addresses of no endpoint (interval) */
+	BH_KSET_CIDR,     /* address range -> class of addresses of no endpoint (interval) */
 	BH_KSET_PORT_TCP, /* port range -> piece (interval) */
 	BH_KSET_PORT_UDP,
 	BH_KSET_PORT_SCTP,
-	BH_KSET_CELL,	  /* direction . subject . peer . l4 . port -> decision word */
-	BH_KSET_RESULT,	  /* contract . result -> decision word; result 0 is "any other" */
+	BH_KSET_CELL,   /* direction . subject . peer . port . l4 -> decision word */
+	BH_KSET_RESULT, /* 0 . contract . result -> decision word; result 0 is "any other" */
+	BH_KSET_STATE,  /* what the next agent must know (sets.h); never in a projection */
 	BH_KSET_COUNT,
 };
 
 struct bh_kelem {
-	uint8_t set;	  /* enum bh_kset */
-	uint8_t family;	  /* 4 or 6 */
+	uint8_t set;    /* enum bh_kset */
+	uint8_t family; /* 4 or 6 */
 	uint8_t key_len;
 	uint8_t pad;
-	uint32_t data;	  /* host order, as the register holds it */
-	uint8_t key[20];  /* as the kernel compares it */
+	uint32_t data;       /* as the register holds it */
+	uint8_t key[20];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */
 };
 
-/* Levels of look-up that some cell uses: others get no rule. */
-#define BH_LEVEL_PEER_CLASS    0x01U
-#define BH_LEVEL_PEER_ENDPOINT 0x02U
-#define BH_LEVEL_PEER_CIDR     0x04U
-#define BH_LEVEL_PORT_EXACT    0x10U
-#define BH_LEVEL_PORT_PIECE    0x20U
-#define BH_LEVEL_PORT_L4       0x40U
-#define BH_LEVEL_CONTRACT      0x100U
+/*
+ * Levels of look-up: a way to name the peer with a way to name the port. Those that no cell of a direction
+ * uses get no rule. In the order in which they are asked (policy/ruleset.h).
+ */
+enum bh_level_peer {
+	BH_LEVEL_PEER_CLASS,
+	BH_LEVEL_PEER_ENDPOINT, /* any endpoint */
+	BH_LEVEL_PEER_CIDR,     /* class of an address of no endpoint */
+	BH_LEVEL_PEER_ANY,
+	BH_LEVEL_PEER_COUNT,
+};
+enum bh_level_port {
+	BH_LEVEL_PORT_EXACT,
+	BH_LEVEL_PORT_TCP, /* piece of a range */
+	BH_LEVEL_PORT_UDP,
+	BH_LEVEL_PORT_SCTP,
+	BH_LEVEL_PORT_L4, /* any port of one protocol */
+	BH_LEVEL_PORT_ANY,
+	BH_LEVEL_PORT_COUNT,
+};
+#define BH_LEVEL_CONTRACT 0x80000000U /* some cell is a contract */
+#define BH_LEVEL_ALL      0x80ffffffU
+
+static inline uint32_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
+{
+	return 1U << ((unsigned)peer * BH_LEVEL_PORT_COUNT + (unsigned)port);
+}
 
 struct bh_projection {
 	struct bh_kelem *elems; /* sorted by (family, set, key) */
 	size_t n;
-	uint32_t levels[2];	/* of the family 4, 6 tables */
+	uint32_t levels[2][2]; /* of the tables of family 4, 6; ingress, egress */
 	uint64_t revision;
 };
 
-int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs, size_t n_addrs,
-		       struct bh_projection *ret) bh_must_check;
+/*
+ * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a
+ * class, addresses out of order, a port of a protocol that has none).
+ */
+int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		       size_t n_addrs, struct bh_projection *ret) bh_must_check;
 void bh_projection_done(struct bh_projection *p);
 void bh_projection_print(const struct bh_projection *p, struct bh_buf *out);
-const char *bh_kset_name(enum bh_kset s); /* as `nft list` shows it */
+/* <0, 0, >0 by (family, set, key). */
+int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b);
+
+const char *bh_kset_name(enum bh_kset s);       /* as `nft list` shows it */
+enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours */
+bool bh_kset_is_interval(enum bh_kset s);
+size_t bh_kset_key_len(enum bh_kset s, uint8_t family); /* bytes; @family: 4, 6 */
+/* A key as people read it. Return: @buf */
+const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,
+			     char *buf, size_t size);
 
 #endif

@@ -1,0 +1,644 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/chains.c - the chains of a table
+ *
+ * DOC: Theory of operation
+ *
+ * One table for each family, with the same chains, which never change but for two numbers: the epoch, and which
+ * levels of look-up are in use. What policies and endpoints say are elements of maps (projection.c). The decision
+ * about a flow stands in its conntrack mark (dataplane/marks.h): state, epoch, result. E below is the epoch.
+ *
+ *  chain prerouting { hook prerouting, raw: before conntrack
+ *	iifgroup QUARANTINE goto quarantine		# count, log, drop
+ *	iifgroup MANAGED goto guard }			# source routes back to this interface, else count, log, drop
+ *  chain input { iifgroup QUARANTINE goto quarantine }	# traffic with the own node is allowed
+ *  chain output { oifgroup QUARANTINE goto quarantine }
+ *  chain forward { hook forward, filter - 10
+ *	oifgroup QUARANTINE goto quarantine
+ *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
+ *	ct mark & 0xff000000 == ALLOW|E accept		# all that an established packet costs
+ *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
+ *	goto slow }
+ *
+ * The first packet of a flow. Addresses come from its header:
+ *
+ *  chain fresh {
+ *	ct state related, ICMP accept
+ *	ip daddr map @subj_in != 0 goto fresh_in
+ *	goto out }
+ *  chain fresh_in {		# one rule for each level in use, see chains_level.c
+ *	key map @cell & VERDICT vmap { allow: goto out, drop: goto no_in, reject: goto no_in, contract: goto contract_in }
+ *	goto no_in }		# a subject without a cell: closed
+ *  chain contract_in {
+ *	TCP, but no SYN: goto midstream_in	# the start must be seen
+ *	jump stamp_start			# ct mark = INSPECT|E, START (TCP) or UNDECIDED
+ *	goto out }
+ *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; goto done }
+ *  chain fresh_eg, contract_eg: the same for egress, on to done
+ *  chain done { ct mark state INSPECT goto inspect; goto allow }
+ *  chain allow { ct mark = ALLOW|E, result kept; accept }
+ *
+ * Any other packet of a flow that has no decision of this epoch. Addresses come from the conntrack tuples, which are the
+ * same in both directions and under NAT:
+ *
+ *  chain slow {
+ *	ct state invalid, untracked goto untracked
+ *	jump state		# { INSPECT|E, sub-state: goto l7;  DENY|E: goto kill }
+ *	ct state related, ICMP accept
+ *	goto again }
+ *  chain again {
+ *	ct reply saddr map @subj_in != 0 jump again_in
+ *	ct original saddr map @subj_eg != 0 jump again_eg
+ *	jump state
+ *	goto allow }
+ *  chain again_in {
+ *	key map @cell & VERDICT vmap { allow: return, drop: goto no_in, reject: goto no_in, contract: goto judge_in_* }
+ *	goto no_in }
+ *  chain judge_in_* {		# one for each level
+ *	result is a sub-state: goto unjudged_in	 # { INSPECT: goto renew (INSPECT|E), return;  goto no_in }
+ *	contract . result map @contract_result & VERDICT vmap { allow: return, drop: goto no_in, reject: goto no_in }
+ *	contract . 0      map @contract_result & VERDICT vmap { ... }
+ *	goto no_in }
+ *
+ * A flow under inspection (chains_l7.c): l7, verdict, inspect, handshake, to_queue.
+ *
+ * Refusals. A flow that was never confirmed vanishes with its packet. Of any other, the first refused packet is only
+ * dropped (rules and maps flip one after the other: a packet may see a half of each, and TCP sends again); at the
+ * next one both ends see a reset. What the classifier's verdict refuses is killed at once.
+ *
+ *  chain no_in {
+ *	meta mark & 0xff000000 == VMARK goto denied	# { jump stamp_deny; goto kill }
+ *	jump why_in			# meta mark = the word that refuses, or 0
+ *	ct state new goto refuse_in	# count, log "bh:pi", drop or reject
+ *	goto strike_in }		# count, jump stamp_deny, log "bh:ci", drop
+ *  chain seal { meta mark = reason | E << 24 }		# what the log shows
+ *
+ * Chains that hold the epoch are small and few: forward, state, allow, renew, stamp_start, stamp_deny, seal. A bump
+ * flushes and fills them in one transaction.
+ *
+ * DOC: Rules of nft(8) and of the kernel that shape this
+ *
+ * - A rule never uses a register that another one has loaded.
+ * - The graph of gotos and jumps has no cycle and at most 16 levels. So first packets go to `inspect` and not to l7:
+ *   what is behind a verdict of the classifier cannot be reached from there.
+ * - A condition made of a map whose result nobody uses does not show in `nft list`: so `!= 0` is compared.
+ * - Base chains stay for the life of the table: removing one drops all queued packets of the namespace.
+ */
+#include "dataplane/kernel/chains.h"
+
+#include <netinet/icmp6.h>
+#include <netinet/in.h> /* before the kernel's own, which gives way */
+#include <netinet/ip_icmp.h>
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter_ipv4.h>
+
+#include "common/hash.h"
+#include "common/util.h"
+#include "dataplane/kernel/chains_internal.h"
+
+#include "common/banned.h"
+
+#define FORWARD_PRIO (NF_IP_PRI_FILTER - 10)
+
+static const struct family family4 = {
+	.nfproto = NFPROTO_IPV4,
+	.addr_len = 4,
+	.saddr = 12,
+	.daddr = 16,
+	.reg_addr = 8,
+	.ct_saddr = NFT_CT_SRC_IP,
+	.ct_daddr = NFT_CT_DST_IP,
+	.icmp = IPPROTO_ICMP,
+	.icmp_prohibited = ICMP_PKT_FILTERED,
+	.csum = 10,
+};
+
+static const struct family family6 = {
+	.nfproto = NFPROTO_IPV6,
+	.addr_len = 16,
+	.saddr = 8,
+	.daddr = 24,
+	.reg_addr = 12,
+	.ct_saddr = NFT_CT_SRC_IP6,
+	.ct_daddr = NFT_CT_DST_IP6,
+	.icmp = IPPROTO_ICMPV6,
+	.icmp_prohibited = ICMP6_DST_UNREACH_ADMIN,
+	.csum = -1,
+};
+
+const struct pair bh_chain_fresh = { { "fresh_in", "fresh_eg" } };
+const struct pair bh_chain_fresh_ep = { { "fresh_in_ep", "fresh_eg_ep" } };
+const struct pair bh_chain_again = { { "again_in", "again_eg" } };
+const struct pair bh_chain_again_ep = { { "again_in_ep", "again_eg_ep" } };
+const struct pair bh_chain_why = { { "why_in", "why_eg" } };
+const struct pair bh_chain_why_ep = { { "why_in_ep", "why_eg_ep" } };
+const struct pair bh_chain_no = { { "no_in", "no_eg" } };
+const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
+const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
+static const struct pair refuse = { { "refuse_in", "refuse_eg" } };
+static const struct pair reject = { { "reject_in", "reject_eg" } };
+static const struct pair strike = { { "strike_in", "strike_eg" } };
+static const struct pair midstream = { { "midstream_in", "midstream_eg" } };
+
+/* Prefixes in NFLOG: cause, direction, what became of it (nflog.c reads them). */
+static const struct pair log_drop = { { "bh:pid", "bh:ped" } };
+static const struct pair log_reject = { { "bh:pir", "bh:per" } };
+static const struct pair log_cut = { { "bh:ci-", "bh:ce-" } };
+static const struct pair log_midstream = { { "bh:mi-", "bh:me-" } };
+#define LOG_QUARANTINE "bh:q--"
+#define LOG_SPOOFED    "bh:s--"
+
+static uint32_t epoch_bits(const struct maker *m)
+{
+	return (uint32_t)m->c->epoch << BH_MARK_EPOCH_SHIFT;
+}
+
+/* ---- addresses ---- */
+
+static void load_addr(struct maker *m, unsigned offset, unsigned tuple_dir, bool header,
+		      unsigned reg)
+{
+	if (header)
+		bh_x_payload(&m->x, NFT_PAYLOAD_NETWORK_HEADER, offset, m->f->addr_len, reg);
+	else
+		bh_x_ct(&m->x, m->f->ct_saddr, reg, (int)tuple_dir);
+}
+
+void bh_chain_subject(struct maker *m, unsigned dir, bool header, unsigned reg)
+{
+	if (dir == IN)
+		load_addr(m, m->f->daddr, REPLY, header, reg);
+	else
+		load_addr(m, m->f->saddr, ORIGINAL, header, reg);
+}
+
+void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg)
+{
+	bh_chain_subject(m, dir == IN ? EG : IN, header, reg);
+}
+
+void bh_chain_if_subject(struct maker *m, unsigned dir, bool header)
+{
+	bh_chain_subject(m, dir, header, m->f->reg_addr);
+	bh_x_map(&m->x, bh_kset_name(dir == IN ? BH_KSET_SUBJ_IN : BH_KSET_SUBJ_EG), m->f->reg_addr,
+		 1);
+	bh_x_cmp32(&m->x, NFT_CMP_NEQ, 1, BH_CLASS_INVALID);
+}
+
+/* ---- at the hooks ---- */
+
+static void if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
+		     const char *to)
+{
+	bh_x_rule(&m->x, chain);
+	bh_x_meta(&m->x, key, 0);
+	bh_x_cmp32(&m->x, NFT_CMP_EQ, 0, group);
+	bh_x_goto(&m->x, to);
+}
+
+static void count_log_drop(struct maker *m, const char *chain, const char *counter,
+			   const char *prefix)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_counter(x, counter);
+	bh_x_mark(x, 0, 0);
+	bh_x_jump(x, "seal");
+	bh_x_rule(x, chain);
+	bh_x_log(x, m->c->cfg->nflog_group, prefix);
+	bh_x_drop(x);
+}
+
+/* Neighbour discovery before an address is known to be free, and between neighbours. */
+static void guard_v6(struct maker *m)
+{
+	static const uint8_t none[16], link_local[2] = { 0xfe, 0x80 }, mask[2] = { 0xff, 0xc0 },
+				       zero[2];
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "guard");
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
+	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 16, 0);
+	bh_x_cmp(x, NFT_CMP_EQ, 0, none, sizeof(none));
+	bh_x_return(x);
+	bh_x_rule(x, "guard");
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
+	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 2, 0);
+	bh_x_bits(x, 0, 0, mask, zero, sizeof(mask));
+	bh_x_cmp(x, NFT_CMP_EQ, 0, link_local, sizeof(link_local));
+	bh_x_return(x);
+}
+
+static void hooks(struct maker *m)
+{
+	const struct bh_kernel_config *cfg = m->c->cfg;
+	struct bh_x *x = &m->x;
+
+	if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
+	if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting", "guard");
+	if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "input", "quarantine");
+	if_group(m, NFT_META_OIFGROUP, cfg->group_quarantine, "output", "quarantine");
+
+	if (m->f == &family6)
+		guard_v6(m);
+	bh_x_rule(x, "guard");
+	bh_x_fib_reverse(x, 0);
+	bh_x_cmp32(x, NFT_CMP_EQ, 0, 0);
+	bh_x_goto(x, "spoofed");
+
+	count_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
+	count_log_drop(m, "spoofed", COUNT_SPOOFED, LOG_SPOOFED);
+
+	/* A verdict is one only for a flow under inspection; what else looks so is cleaned. */
+	bh_x_rule(x, "repeat");
+	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
+	bh_x_return(x);
+	bh_x_rule(x, "repeat");
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_end(x);
+}
+
+/* ---- decisions ---- */
+
+static void accept_related(struct maker *m, const char *chain)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_RELATED));
+	bh_x_if_l4(x, NFT_CMP_EQ, m->f->icmp);
+	bh_x_accept(x);
+}
+
+static void fresh(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	accept_related(m, "fresh");
+	bh_x_rule(x, "fresh");
+	bh_chain_if_subject(m, IN, true);
+	bh_x_goto(x, bh_chain_fresh.name[IN]);
+	bh_x_rule(x, "fresh");
+	bh_x_goto(x, "out");
+
+	bh_x_rule(x, "out");
+	bh_chain_if_subject(m, EG, true);
+	bh_x_goto(x, bh_chain_fresh.name[EG]);
+	bh_x_rule(x, "out");
+	bh_x_goto(x, "done");
+
+	bh_x_rule(x, "done");
+	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
+	bh_x_goto(x, "inspect");
+	bh_x_rule(x, "done");
+	bh_x_goto(x, "allow");
+}
+
+static void contracts(struct maker *m)
+{
+	const uint8_t fsra = 0x17; /* FIN, SYN, RST, ACK */
+	struct bh_x *x = &m->x;
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		const char *chain = bh_chain_contract.name[dir];
+
+		bh_x_rule(x, chain);
+		bh_x_if_tcp_flags(x, fsra, NFT_CMP_NEQ, 0x02);
+		bh_x_goto(x, midstream.name[dir]);
+		bh_x_rule(x, chain);
+		bh_x_jump(x, "stamp_start");
+		bh_x_rule(x, chain);
+		bh_x_goto(x, dir == IN ? "out" : "inspect");
+
+		chain = midstream.name[dir];
+		bh_x_rule(x, chain);
+		bh_x_counter(x, COUNT_REFUSED);
+		bh_x_mark(x, 0, 0);
+		bh_x_jump(x, "seal");
+		bh_x_rule(x, chain);
+		bh_x_log(x, m->c->cfg->nflog_group, log_midstream.name[dir]);
+		bh_x_end(x);
+		/* Nobody is told twice: a flow that conntrack has just picked up gets its answer at once. */
+		bh_x_rule(x, chain);
+		bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
+		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+		bh_x_reject_tcp(x);
+		bh_x_rule(x, chain);
+		bh_x_jump(x, "stamp_deny");
+		bh_x_rule(x, chain);
+		bh_x_drop(x);
+	}
+}
+
+static void slow(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "slow");
+	bh_x_if_ct_state(x, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
+	bh_x_goto(x, "untracked");
+	bh_x_rule(x, "slow");
+	bh_x_jump(x, "state");
+	accept_related(m, "slow");
+	bh_x_rule(x, "slow");
+	bh_x_goto(x, "again");
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, "again");
+		bh_chain_if_subject(m, dir, false);
+		bh_x_jump(x, bh_chain_again.name[dir]);
+	}
+	bh_x_rule(x, "again");
+	bh_x_jump(x, "state");
+	/* Allowed without a contract meanwhile: the answer of the classifier is not asked for any more. */
+	bh_x_rule(x, "again");
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_end(x);
+	bh_x_rule(x, "again");
+	bh_x_goto(x, "allow");
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, bh_chain_unjudged.name[dir]);
+		bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
+		bh_x_goto(x, "renew");
+		bh_x_rule(x, bh_chain_unjudged.name[dir]);
+		bh_x_goto(x, bh_chain_no.name[dir]);
+	}
+}
+
+/* No conntrack entry: nothing can be known of the flow. */
+static void untracked(struct maker *m)
+{
+	static const uint8_t nd[] = { ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
+				      ND_NEIGHBOR_ADVERT, ND_REDIRECT };
+	struct bh_x *x = &m->x;
+
+	for (size_t i = 0; m->f == &family6 && i < BH_ARRAY_SIZE(nd); i++) {
+		bh_x_rule(x, "untracked");
+		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
+		bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
+		bh_x_cmp8(x, NFT_CMP_EQ, 0, nd[i]);
+		bh_x_accept(x);
+	}
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, "untracked");
+		bh_chain_if_subject(m, dir, true);
+		bh_x_counter(x, NULL);
+		bh_x_drop(x);
+	}
+	bh_x_rule(x, "untracked");
+	bh_x_accept(x);
+}
+
+/* ---- refusals ---- */
+
+static void no(struct maker *m, unsigned dir)
+{
+	const uint16_t group = m->c->cfg->nflog_group;
+	struct bh_x *x = &m->x;
+	const char *chain = bh_chain_no.name[dir];
+
+	bh_x_rule(x, chain);
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_goto(x, "denied");
+	bh_x_rule(x, chain);
+	bh_x_jump(x, bh_chain_why.name[dir]);
+	bh_x_rule(x, chain);
+	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
+	bh_x_goto(x, refuse.name[dir]);
+	bh_x_rule(x, chain);
+	bh_x_goto(x, strike.name[dir]);
+
+	/* A contract of the other direction may have stamped the flow, and it may outlive this packet. */
+	chain = refuse.name[dir];
+	bh_x_rule(x, chain);
+	bh_x_counter(x, COUNT_REFUSED);
+	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
+	bh_x_ct_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_REJECT);
+	bh_x_goto(x, reject.name[dir]);
+	bh_x_rule(x, chain);
+	bh_x_jump(x, "seal");
+	bh_x_rule(x, chain);
+	bh_x_log(x, group, log_drop.name[dir]);
+	bh_x_drop(x);
+
+	chain = reject.name[dir];
+	bh_x_rule(x, chain);
+	bh_x_jump(x, "seal");
+	bh_x_rule(x, chain);
+	bh_x_log(x, group, log_reject.name[dir]);
+	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+	bh_x_reject_tcp(x);
+	bh_x_rule(x, chain);
+	bh_x_reject_icmp(x, m->f->icmp_prohibited);
+
+	chain = strike.name[dir];
+	bh_x_rule(x, chain);
+	bh_x_counter(x, COUNT_KILLED);
+	bh_x_jump(x, "stamp_deny");
+	/* The number of a contract is no reason. */
+	bh_x_rule(x, chain);
+	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_CONTRACT);
+	bh_x_mark(x, 0, 0);
+	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_jump(x, "seal");
+	bh_x_rule(x, chain);
+	bh_x_log(x, group, log_cut.name[dir]);
+	bh_x_drop(x);
+}
+
+/* ---- chains that hold the epoch ---- */
+
+static const char *const epoch_chains[] = { "forward",     "state",      "allow", "renew",
+					    "stamp_start", "stamp_deny", "seal" };
+
+static void with_epoch(struct maker *m)
+{
+	const uint32_t e = epoch_bits(m);
+	struct bh_x *x = &m->x;
+
+	if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward", "quarantine");
+	bh_x_rule(x, "forward");
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_jump(x, "repeat");
+	bh_x_rule(x, "forward");
+	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, BH_MARK_ALLOW | e);
+	bh_x_accept(x);
+	bh_x_rule(x, "forward");
+	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
+	bh_x_if_ct_dir(x, ORIGINAL);
+	bh_x_goto(x, "fresh");
+	bh_x_rule(x, "forward");
+	bh_x_goto(x, "slow");
+
+	bh_x_rule(x, "state");
+	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_SUB_MASK, NFT_CMP_EQ, BH_MARK_INSPECT | e);
+	bh_x_goto(x, "l7");
+	bh_x_rule(x, "state");
+	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, BH_MARK_DENY | e);
+	bh_x_goto(x, "kill");
+
+	bh_x_rule(x, "allow");
+	bh_x_ct_mark(x, ~MARK_SE, BH_MARK_ALLOW | e);
+	bh_x_accept(x);
+
+	bh_x_rule(x, "renew");
+	bh_x_ct_mark(x, ~MARK_SE, BH_MARK_INSPECT | e);
+	bh_x_end(x);
+
+	bh_x_rule(x, "stamp_start");
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+	bh_x_ct_mark(x, ~BH_MARK_OURS, BH_MARK_INSPECT | e | BH_SUB_START << BH_MARK_RESULT_SHIFT);
+	bh_x_return(x);
+	bh_x_rule(x, "stamp_start");
+	bh_x_ct_mark(x, ~BH_MARK_OURS,
+		     BH_MARK_INSPECT | e | BH_SUB_UNDECIDED << BH_MARK_RESULT_SHIFT);
+	bh_x_end(x);
+
+	bh_x_rule(x, "stamp_deny");
+	bh_x_ct_mark(x, ~MARK_SE, BH_MARK_DENY | e);
+	bh_x_end(x);
+
+	bh_x_rule(x, "seal");
+	bh_x_mark(x, BH_WORD_NUMBER, e);
+	bh_x_end(x);
+}
+
+/* ---- the whole ---- */
+
+static void names(struct maker *m)
+{
+	static const char *const plain[] = { "quarantine", "guard",       "spoofed",    "repeat",
+					     "fresh",      "out",         "done",       "slow",
+					     "state",      "again",       "allow",      "renew",
+					     "untracked",  "stamp_start", "stamp_deny", "seal" };
+	static const struct pair *const pairs[] = {
+		&bh_chain_fresh,
+		&bh_chain_fresh_ep,
+		&bh_chain_contract,
+		&bh_chain_again,
+		&bh_chain_again_ep,
+		&bh_chain_unjudged,
+		&bh_chain_no,
+		&bh_chain_why,
+		&bh_chain_why_ep,
+		&refuse,
+		&reject,
+		&strike,
+		&midstream,
+	};
+	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
+						COUNT_QUARANTINED, COUNT_SPOOFED };
+	struct bh_batch *b = m->x.b;
+	uint8_t f = m->x.family;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(counters); i++)
+		bh_batch_counter(b, f, counters[i]);
+	bh_batch_base_chain(b, f, "prerouting", NF_INET_PRE_ROUTING, NF_IP_PRI_RAW);
+	bh_batch_base_chain(b, f, "input", NF_INET_LOCAL_IN, FORWARD_PRIO);
+	bh_batch_base_chain(b, f, "forward", NF_INET_FORWARD, FORWARD_PRIO);
+	bh_batch_base_chain(b, f, "output", NF_INET_LOCAL_OUT, FORWARD_PRIO);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(plain); i++)
+		bh_batch_chain(b, f, plain[i]);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
+		for (unsigned dir = IN; dir <= EG; dir++)
+			bh_batch_chain(b, f, pairs[i]->name[dir]);
+	bh_chain_l7_names(m);
+}
+
+static struct maker maker_of(const struct bh_chains *c)
+{
+	return (struct maker){
+		.x = { .b = c->b, .family = c->family },
+		.c = c,
+		.f = c->family == NFPROTO_IPV4 ? &family4 : &family6,
+	};
+}
+
+void bh_chains_make(const struct bh_chains *c)
+{
+	struct maker m = maker_of(c);
+
+	names(&m);
+	bh_chain_judges(&m, c->levels, false);
+	hooks(&m);
+	with_epoch(&m);
+	fresh(&m);
+	contracts(&m);
+	slow(&m);
+	untracked(&m);
+	for (unsigned dir = IN; dir <= EG; dir++)
+		no(&m, dir);
+	bh_chain_l7(&m);
+	bh_chain_levels(&m);
+}
+
+void bh_chains_bump(const struct bh_chains *c)
+{
+	struct maker m = maker_of(c);
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(epoch_chains); i++)
+		bh_batch_flush_chain(c->b, c->family, epoch_chains[i]);
+	with_epoch(&m);
+}
+
+void bh_chains_relevel(const struct bh_chains *c, const uint32_t old[2])
+{
+	static const struct pair *const pairs[] = { &bh_chain_fresh, &bh_chain_fresh_ep,
+						    &bh_chain_again, &bh_chain_again_ep,
+						    &bh_chain_why,   &bh_chain_why_ep };
+	struct maker m = maker_of(c);
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
+		for (unsigned dir = IN; dir <= EG; dir++)
+			bh_batch_flush_chain(c->b, c->family, pairs[i]->name[dir]);
+	/* A chain of a level that is gone stays, empty: nothing leads there. */
+	bh_chain_judges(&m, old, true);
+	bh_chain_judges(&m, c->levels, true);
+	bh_chain_levels(&m);
+}
+
+static void hash_msg(const struct nlmsghdr *h, void *arg)
+{
+	static const struct bh_hash_key key = { .k = { 0x62756c6b68656164, 0x636861696e733031 } };
+	uint64_t *sum = arg;
+	struct {
+		uint64_t sum, msg;
+	} mix = { *sum, bh_siphash((const char *)h + sizeof(*h), h->nlmsg_len - sizeof(*h), &key) };
+
+	*sum = bh_siphash(&mix, sizeof(mix), &key) ^ h->nlmsg_type;
+}
+
+uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kernel_caps *caps)
+{
+	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	uint64_t sum = 0;
+	struct bh_batch b;
+
+	bh_batch_init(&b, cfg->table);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++)
+		bh_chains_make(&(struct bh_chains){
+		    .b = &b,
+		    .cfg = cfg,
+		    .caps = caps,
+		    .family = families[i],
+		    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
+		});
+	bh_batch_each(&b, hash_msg, &sum);
+	if (b.failed)
+		sum = 0;
+	else if (sum == 0)
+		sum = 1;
+	bh_batch_done(&b);
+	return sum;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * dataplane/kernel/chains_internal.h - what the files that make chains share
+ *
+ * Thread-safety: no state.
+ */
+#ifndef BH_DATAPLANE_KERNEL_CHAINS_INTERNAL_H
+#define BH_DATAPLANE_KERNEL_CHAINS_INTERNAL_H
+
+#include "dataplane/kernel/chains.h"
+#include "dataplane/kernel/expr.h"
+#include "dataplane/kernel/projection.h"
+#include "dataplane/marks.h"
+
+/* State and epoch together: what decides whether a packet's flow is decided. */
+#define MARK_SE (BH_MARK_STATE | BH_MARK_EPOCH)
+
+/* What differs between the two families. */
+struct family {
+	uint8_t nfproto;
+	uint8_t addr_len, saddr, daddr; /* bytes and offsets in the header */
+	uint8_t reg_addr;               /* register for an address, out of the way of keys */
+	enum nft_ct_keys ct_saddr, ct_daddr;
+	uint8_t icmp, icmp_prohibited; /* protocol number, code */
+	int csum;                      /* offset of the header's checksum, -1: none */
+};
+
+/* A table in the making. */
+struct maker {
+	struct bh_x x;
+	const struct bh_chains *c;
+	const struct family *f;
+};
+
+enum { IN, EG };
+/* Two chains of one kind, for ingress and egress. */
+struct pair {
+	const char *name[2];
+};
+
+extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_again, bh_chain_again_ep,
+    bh_chain_why, bh_chain_why_ep, bh_chain_no, bh_chain_contract, bh_chain_unjudged;
+
+enum { ORIGINAL, REPLY }; /* directions of a connection */
+
+/*
+ * Addresses of a flow, of the side whose policies are asked and of the other. From the header (first packets: DNAT
+ * is done, SNAT is not) or from the conntrack tuples (the same values for any packet of the flow).
+ */
+void bh_chain_subject(struct maker *m, unsigned dir, bool header, unsigned reg);
+void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg);
+/* The rule goes on if that side is a subject: looks it up and compares, so that nft(8) shows it. */
+void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
+
+/* chains_level.c: rules of the chains that look cells up. */
+void bh_chain_levels(struct maker *m);
+/* Makes the chains that judge by contract, for each of @levels that can meet one. */
+void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush);
+
+/* chains_l7.c */
+void bh_chain_l7_names(struct maker *m);
+void bh_chain_l7(struct maker *m);
+
+/* Counters, shared by the rules. */
+#define COUNT_REFUSED     "refused"
+#define COUNT_KILLED      "killed"
+#define COUNT_QUEUED      "queued"
+#define COUNT_QUARANTINED "quarantined"
+#define COUNT_SPOOFED     "spoofed"
+
+#endif

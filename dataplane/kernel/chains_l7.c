@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/chains_l7.c - flows under inspection: queue, verdict, and the end of a connection
+ *
+ * DOC: Theory of operation
+ *
+ * A flow under a contract is INSPECT|E with a sub-state as its result (dataplane/marks.h) until the worker has
+ * named its protocol.
+ *
+ *  chain l7 { meta mark & 0xff000000 == VMARK goto verdict; goto inspect }
+ *  chain inspect {
+ *	TCP with SYN or RST goto handshake	# { SYN with payload: log, drop;  SYN: reset the options
+ *						#   fastopen and mptcp;  accept }
+ *	payload goto to_queue
+ *	neither TCP nor UDP goto to_queue	# nobody can say where their payload begins
+ *	START, original direction goto to_queue	# even bare: the base sequence numbers
+ *	CONFIRM goto to_queue			# bare acknowledgements too
+ *	accept }
+ *  chain to_queue { meta mark = QMARK, flags; queue }
+ *
+ * The worker's answer comes back by NF_REPEAT with a result in the mark, through the same base chain:
+ *
+ *  chain verdict {
+ *	ct mark result = meta mark result	# bit by bit: older kernels have no "or" of two registers
+ *	a sub-state: clean the mark, accept
+ *	jump again_in, again_eg			# the same question as for any flow, now with a result
+ *	clean the mark, goto allow }
+ *
+ * It names, the kernel decides: `again_*` finds the word of (contract . result), and what is refused here still wears
+ * the mark and is killed at once.
+ *
+ * DOC: Ending a connection
+ *
+ * The packet that was refused is made into a reset for its receiver: its flags become RST|ACK, its source what
+ * NAT would have made of it, and a copy leaves by `dup`, untracked. Then it is put back as it was, but for a plain
+ * ACK, and `reject` answers its sender. So both ends know at once. A SYN is only answered.
+ */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <netinet/in.h>
+
+#include "common/util.h"
+#include "dataplane/kernel/chains_internal.h"
+
+#include "common/banned.h"
+
+#define TCP_SYN      0x02
+#define TCP_RST      0x04
+#define TCP_ACK      0x10
+#define OPT_MPTCP    30U
+#define OPT_FASTOPEN 34U
+#define TCP_CSUM     16
+
+#define LOG_MIDSTREAM "bh:m--"
+
+void bh_chain_l7_names(struct maker *m)
+{
+	static const char *const names[] = { "l7",       "verdict", "inspect", "handshake",
+					     "to_queue", "denied",  "kill" };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
+		bh_batch_chain(m->x.b, m->x.family, names[i]);
+}
+
+static void if_sub(struct maker *m, uint32_t sub)
+{
+	bh_x_if_ct_mark(&m->x, BH_MARK_RESULT, NFT_CMP_EQ, sub << BH_MARK_RESULT_SHIFT);
+}
+
+static void inspect(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "l7");
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_goto(x, "verdict");
+	bh_x_rule(x, "l7");
+	bh_x_goto(x, "inspect");
+
+	bh_x_rule(x, "inspect");
+	bh_x_if_tcp_flags(x, TCP_SYN | TCP_RST, NFT_CMP_NEQ, 0);
+	bh_x_goto(x, "handshake");
+	bh_x_rule(x, "inspect");
+	bh_x_if_payload(x);
+	bh_x_goto(x, "to_queue");
+	bh_x_rule(x, "inspect");
+	bh_x_if_l4(x, NFT_CMP_NEQ, IPPROTO_TCP);
+	bh_x_cmp8(x, NFT_CMP_NEQ, 0, IPPROTO_UDP);
+	bh_x_goto(x, "to_queue");
+	bh_x_rule(x, "inspect");
+	if_sub(m, BH_SUB_START);
+	bh_x_if_ct_dir(x, ORIGINAL);
+	bh_x_goto(x, "to_queue");
+	bh_x_rule(x, "inspect");
+	if_sub(m, BH_SUB_CONFIRM);
+	bh_x_goto(x, "to_queue");
+	bh_x_rule(x, "inspect");
+	bh_x_accept(x);
+}
+
+static void no_option(struct maker *m, unsigned option)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "handshake");
+	bh_x_if_tcp_flags(x, TCP_SYN, NFT_CMP_NEQ, 0);
+	if (m->c->caps->exthdr_reset) {
+		bh_x_tcp_option_reset(x, option);
+		bh_x_end(x);
+		return;
+	}
+	bh_x_tcp_option(x, option, 0);
+	bh_x_cmp8(x, NFT_CMP_EQ, 0, 1);
+	bh_x_drop(x);
+}
+
+static void handshake(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "handshake");
+	bh_x_if_tcp_flags(x, TCP_SYN, NFT_CMP_NEQ, 0);
+	bh_x_if_payload(x);
+	bh_x_counter(x, COUNT_REFUSED);
+	bh_x_mark(x, 0, 0);
+	bh_x_log(x, m->c->cfg->nflog_group, LOG_MIDSTREAM);
+	bh_x_drop(x);
+	no_option(m, OPT_FASTOPEN);
+	no_option(m, OPT_MPTCP);
+	bh_x_rule(x, "handshake");
+	bh_x_accept(x);
+}
+
+static void to_queue(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "to_queue");
+	bh_x_mark(x, ~BH_MARK_OURS, BH_QMARK);
+	bh_x_end(x);
+	bh_x_rule(x, "to_queue");
+	bh_x_if_ct_dir(x, REPLY);
+	bh_x_mark(x, ~BH_QMARK_REPLY, BH_QMARK_REPLY);
+	bh_x_end(x);
+	bh_x_rule(x, "to_queue");
+	if_sub(m, BH_SUB_START);
+	bh_x_mark(x, ~BH_QMARK_START, BH_QMARK_START);
+	bh_x_end(x);
+	bh_x_rule(x, "to_queue");
+	if_sub(m, BH_SUB_CONFIRM);
+	bh_x_mark(x, ~BH_QMARK_CONFIRM, BH_QMARK_CONFIRM);
+	bh_x_end(x);
+	bh_x_rule(x, "to_queue");
+	bh_x_counter(x, COUNT_QUEUED);
+	bh_x_queue(x, m->c->caps->native_queue, m->c->cfg->queue_base, m->c->cfg->n_queues);
+	bh_x_end(x);
+	/* A queue expression is the end of it; should one not be, nothing passes. */
+	bh_x_rule(x, "to_queue");
+	bh_x_drop(x);
+}
+
+static void verdict(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "verdict");
+	bh_x_ct_mark(x, ~BH_MARK_RESULT, 0);
+	bh_x_end(x);
+	for (uint32_t bit = 1U << BH_MARK_RESULT_SHIFT; bit & BH_MARK_RESULT; bit <<= 1) {
+		bh_x_rule(x, "verdict");
+		bh_x_if_mark(x, bit, NFT_CMP_NEQ, 0);
+		bh_x_ct_mark(x, ~bit, bit);
+		bh_x_end(x);
+	}
+	bh_x_rule(x, "verdict");
+	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_accept(x);
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, "verdict");
+		bh_chain_if_subject(m, dir, false);
+		bh_x_jump(x, bh_chain_again.name[dir]);
+	}
+	bh_x_rule(x, "verdict");
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_goto(x, "allow");
+}
+
+static void tcp_flags_set(struct maker *m, uint8_t flags)
+{
+	const uint16_t keep = htons(0xff00), bits = htons(flags);
+	struct bh_x *x = &m->x;
+
+	/* Two bytes, so that the checksum can follow: length of the header, and the flags. */
+	bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 2, 0);
+	bh_x_bits(x, 0, 0, &keep, &bits, sizeof(keep));
+	bh_x_payload_set(x, NFT_PAYLOAD_TRANSPORT_HEADER, 12, 2, 0, TCP_CSUM, false);
+}
+
+/* The source: as the tuple of @tuple has it, its source or (@dst) its destination. */
+static void source_set(struct maker *m, bool dst, int tuple)
+{
+	const struct family *f = m->f;
+	struct bh_x *x = &m->x;
+
+	bh_x_ct(x, dst ? f->ct_daddr : f->ct_saddr, f->reg_addr, tuple);
+	bh_x_payload_set(x, NFT_PAYLOAD_NETWORK_HEADER, f->saddr, f->addr_len, f->reg_addr, f->csum,
+			 true);
+	bh_x_ct(x, dst ? NFT_CT_PROTO_DST : NFT_CT_PROTO_SRC, 0, tuple);
+	bh_x_payload_set(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, 0, TCP_CSUM, false);
+}
+
+static void reset_receiver(struct maker *m, unsigned dir)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "kill");
+	bh_x_if_tcp_flags(x, TCP_ACK, NFT_CMP_NEQ, 0);
+	bh_x_if_ct_dir(x, (uint8_t)dir);
+	tcp_flags_set(m, TCP_RST | TCP_ACK);
+	/* What the other direction is sent to is what NAT shows of this one. */
+	source_set(m, true, dir == ORIGINAL ? REPLY : ORIGINAL);
+	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->daddr, m->f->addr_len, m->f->reg_addr);
+	bh_x_dup(x, m->f->reg_addr);
+	source_set(m, false, (int)dir);
+	tcp_flags_set(m, TCP_ACK);
+	bh_x_end(x);
+}
+
+static void kill_flow(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, "denied");
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_jump(x, "stamp_deny");
+	bh_x_rule(x, "denied");
+	bh_x_goto(x, "kill");
+
+	bh_x_rule(x, "kill");
+	bh_x_counter(x, COUNT_KILLED);
+	bh_x_end(x);
+	for (unsigned dir = ORIGINAL; m->c->caps->dup && dir <= REPLY; dir++)
+		reset_receiver(m, dir);
+	bh_x_rule(x, "kill");
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+	bh_x_reject_tcp(x);
+	bh_x_rule(x, "kill");
+	bh_x_reject_icmp(x, m->f->icmp_prohibited);
+}
+
+void bh_chain_l7(struct maker *m)
+{
+	inspect(m);
+	handshake(m);
+	to_queue(m);
+	verdict(m);
+	kill_flow(m);
+}

@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/chains_level.c - the chains that look cells up
+ *
+ * DOC: One rule for each level
+ *
+ * A level is a way to name the peer (its class, any endpoint, the class of an outside address, any) with a way
+ * to name the port (itself, its piece of a range, any of that protocol, any). They are asked in the order of
+ * policy/ruleset.h, the first cell that hits ends it. A rule makes the key in registers 0-4, looks the cell up and goes by
+ * the verdict in its word:
+ *
+ *	dir . subject . peer . port . l4 map @cell & 0xe0000000 vmap { allow, drop, reject, contract }
+ *
+ * nft(8) 1.0.6 dies on a key in which it meets the result of a map. It looks at what the first register of the key was
+ * loaded with, and goes on behind that. So the first four words of a key are loaded as one immediate of 16 bytes, of
+ * which the first word stays, and the parts are put over the others; what comes behind is no map's result. The immediate
+ * also zeroes what is "any".
+ *
+ * An endpoint never goes by the CIDR that its address lies in: its class knows of it. So where CIDRs are in use,
+ * endpoints take a chain of their own (..._ep).
+ *
+ * The same levels stand in three places: `fresh_*` (first packets, addresses from the header), `again_*` (all others,
+ * from the conntrack tuples) and `why_*`, which only finds the word of a refusal again and leaves it in the mark of
+ * the packet, which dies.
+ *
+ * DOC: Contracts
+ *
+ * When a flow is decided again, each level has a chain judge_* for cells that are contracts. A level's rule that
+ * hits goes there and never comes back to a lower level. There the same cell gives the number of the contract, and
+ * (contract . result of the flow), else (contract . 0), the word.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "dataplane/kernel/chains_internal.h"
+
+#include "common/banned.h"
+
+enum place { FRESH, AGAIN, WHY };
+
+/*
+ * Registers: 0-4 the key of a cell, 5 its word, 6-7 what a switch takes; then 8-10 the
+ * key of a result, where an address may have been.
+ */
+#define R_PORT   3U
+#define R_L4     4U
+#define R_WORD   5U
+#define R_RESULT 8U
+#define R_SWITCH 6U
+
+static const char *const peer_names[] = { "class", "endpoint", "cidr", "any" };
+BH_STATIC_ASSERT_TABLE(peer_names, BH_LEVEL_PEER_COUNT);
+static const char *const port_names[] = { "port",       "tcp_range", "udp_range",
+					  "sctp_range", "l4",        "any" };
+BH_STATIC_ASSERT_TABLE(port_names, BH_LEVEL_PORT_COUNT);
+
+#define JUDGE_NAME_SIZE 40
+static const char *judge_name(unsigned dir, unsigned peer, unsigned port, char *buf)
+{
+	(void)snprintf(buf, JUDGE_NAME_SIZE, "judge_%s_%s_%s", dir == IN ? "in" : "eg",
+		       peer_names[peer], port_names[port]);
+	return buf;
+}
+
+static void imm16(struct maker *m, uint32_t first, unsigned reg)
+{
+	const uint32_t words[4] = { first };
+
+	bh_x_imm(&m->x, reg, words, sizeof(words));
+}
+
+static void load_port(struct maker *m, bool header, unsigned reg)
+{
+	if (header)
+		bh_x_payload(&m->x, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, reg);
+	else
+		bh_x_ct(&m->x, NFT_CT_PROTO_SRC, reg, REPLY);
+}
+
+static enum bh_kset range_set(unsigned port)
+{
+	return port == BH_LEVEL_PORT_TCP   ? BH_KSET_PORT_TCP
+	       : port == BH_LEVEL_PORT_UDP ? BH_KSET_PORT_UDP
+					   : BH_KSET_PORT_SCTP;
+}
+
+/* The key of a level's cell in registers 0-4, and its word in R_WORD. */
+static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned port, bool header)
+{
+	static const uint32_t zero;
+	unsigned addr = m->f->reg_addr;
+	struct bh_x *x = &m->x;
+
+	if (port == BH_LEVEL_PORT_TCP)
+		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+	else if (port == BH_LEVEL_PORT_UDP)
+		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_UDP);
+	else if (port == BH_LEVEL_PORT_SCTP)
+		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_SCTP);
+
+	imm16(m, dir == IN ? BH_DIR_INGRESS : BH_DIR_EGRESS, 0);
+	bh_chain_subject(m, dir, header, addr);
+	bh_x_map(x, bh_kset_name(dir == IN ? BH_KSET_SUBJ_IN : BH_KSET_SUBJ_EG), addr, 1);
+	if (peer != BH_LEVEL_PEER_ANY) {
+		bh_chain_peer(m, dir, header, addr);
+		bh_x_map(x, bh_kset_name(peer == BH_LEVEL_PEER_CIDR ? BH_KSET_CIDR : BH_KSET_PEER),
+			 addr, 2);
+		if (peer == BH_LEVEL_PEER_ENDPOINT)
+			bh_x_bits32(x, 2, 2, BH_PEER_ANY_ENDPOINT, 0);
+	}
+	if (port != BH_LEVEL_PORT_ANY)
+		bh_x_meta(x, NFT_META_L4PROTO, R_L4);
+	else
+		bh_x_imm(x, R_L4, &zero, sizeof(zero));
+	if (port == BH_LEVEL_PORT_EXACT) {
+		load_port(m, header, R_PORT);
+	} else if (port <= BH_LEVEL_PORT_SCTP) {
+		load_port(m, header, addr);
+		bh_x_map(x, bh_kset_name(range_set(port)), addr, R_PORT);
+	}
+	bh_x_map(x, bh_kset_name(BH_KSET_CELL), 0, R_WORD);
+}
+
+static void begin_level(struct maker *m, const char *chain, unsigned peer, unsigned port)
+{
+	char text[40];
+
+	bh_x_rule(&m->x, chain);
+	(void)snprintf(text, sizeof(text), "peer %s, port %s", peer_names[peer], port_names[port]);
+	bh_x_comment(&m->x, text);
+}
+
+static void level_rule(struct maker *m, enum place place, const char *chain, unsigned dir,
+		       unsigned peer, unsigned port)
+{
+	bool contracts = m->c->levels[dir] & BH_LEVEL_CONTRACT;
+	const char *no = bh_chain_no.name[dir];
+	char judge[JUDGE_NAME_SIZE];
+	struct bh_x *x = &m->x;
+	struct bh_x_case cases[] = {
+		{ BH_WORD_ALLOW, NFT_GOTO, dir == IN ? "out" : "done" },
+		{ BH_WORD_DROP, NFT_GOTO, no },
+		{ BH_WORD_REJECT, NFT_GOTO, no },
+		{ BH_WORD_CONTRACT, NFT_GOTO, no },
+	};
+
+	begin_level(m, chain, peer, port);
+	load_cell(m, dir, peer, port, place == FRESH);
+	if (place == WHY) {
+		bh_x_meta_set(x, NFT_META_MARK, R_WORD);
+		bh_x_return(x);
+		return;
+	}
+	if (place == AGAIN)
+		cases[0] = (struct bh_x_case){ BH_WORD_ALLOW, NFT_RETURN, NULL };
+	if (contracts && place == FRESH)
+		cases[3].chain = bh_chain_contract.name[dir];
+	else if (contracts)
+		cases[3].chain = judge_name(dir, peer, port, judge);
+	bh_x_switch(x, R_WORD, BH_WORD_VERDICT, R_SWITCH, cases, BH_ARRAY_SIZE(cases));
+}
+
+static bool uses_peer(uint32_t levels, unsigned peer)
+{
+	for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
+		if (levels & bh_level(peer, port))
+			return true;
+	return false;
+}
+
+/* @peers: bits of enum bh_level_peer. */
+static void level_rules(struct maker *m, enum place place, const char *chain, unsigned dir,
+			unsigned peers)
+{
+	for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++)
+		for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
+			if ((peers >> peer & 1) && (m->c->levels[dir] & bh_level(peer, port)))
+				level_rule(m, place, chain, dir, peer, port);
+	/* A subject without a cell that fits: closed. `why` just ends and leaves "no reason". */
+	if (place == WHY)
+		return;
+	bh_x_rule(&m->x, chain);
+	bh_x_goto(&m->x, bh_chain_no.name[dir]);
+}
+
+static void place_chains(struct maker *m, enum place place, unsigned dir)
+{
+	static const struct pair *const mains[] = { &bh_chain_fresh, &bh_chain_again,
+						    &bh_chain_why };
+	static const struct pair *const eps[] = { &bh_chain_fresh_ep, &bh_chain_again_ep,
+						  &bh_chain_why_ep };
+	const unsigned endpoints = 1U << BH_LEVEL_PEER_CLASS | 1U << BH_LEVEL_PEER_ENDPOINT;
+	const unsigned any = 1U << BH_LEVEL_PEER_ANY, cidr = 1U << BH_LEVEL_PEER_CIDR;
+	const char *chain = mains[place]->name[dir], *ep = eps[place]->name[dir];
+	struct bh_x *x = &m->x;
+
+	if (place == WHY) {
+		bh_x_rule(x, chain);
+		bh_x_mark(x, 0, 0);
+		bh_x_end(x);
+	}
+	if (!uses_peer(m->c->levels[dir], BH_LEVEL_PEER_CIDR)) {
+		level_rules(m, place, chain, dir, endpoints | any);
+		return;
+	}
+	bh_x_rule(x, chain);
+	bh_chain_peer(m, dir, place == FRESH, m->f->reg_addr);
+	bh_x_map(x, bh_kset_name(BH_KSET_PEER), m->f->reg_addr, 1);
+	bh_x_cmp32(x, NFT_CMP_NEQ, 1, 0);
+	bh_x_goto(x, ep);
+	level_rules(m, place, chain, dir, cidr | any);
+	level_rules(m, place, ep, dir, endpoints | any);
+}
+
+/* Word of (contract . result), or of (contract . 0). */
+static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigned peer,
+		       unsigned port, bool other)
+{
+	const struct bh_x_case cases[] = {
+		{ BH_WORD_ALLOW, NFT_RETURN, NULL },
+		{ BH_WORD_DROP, NFT_GOTO, bh_chain_no.name[dir] },
+		{ BH_WORD_REJECT, NFT_GOTO, bh_chain_no.name[dir] },
+	};
+	static const uint32_t zero[3];
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_comment(x, other ? "contract, any other result" : "contract, result");
+	load_cell(m, dir, peer, port, false);
+	bh_x_imm(x, R_RESULT, zero, sizeof(zero));
+	bh_x_bits32(x, R_WORD, R_RESULT + 1, BH_WORD_NUMBER, 0);
+	if (!other) {
+		bh_x_ct(x, NFT_CT_MARK, R_RESULT + 2, BH_X_NO_DIR);
+		bh_x_bits32(x, R_RESULT + 2, R_RESULT + 2, BH_MARK_RESULT, 0);
+	}
+	bh_x_map(x, bh_kset_name(BH_KSET_RESULT), R_RESULT, R_WORD);
+	bh_x_switch(x, R_WORD, BH_WORD_VERDICT, R_SWITCH, cases, BH_ARRAY_SIZE(cases));
+}
+
+static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned port)
+{
+	char name[JUDGE_NAME_SIZE];
+	struct bh_x *x = &m->x;
+
+	judge_name(dir, peer, port, name);
+	bh_x_rule(x, name);
+	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+	bh_x_goto(x, bh_chain_unjudged.name[dir]);
+	judge_rule(m, name, dir, peer, port, false);
+	judge_rule(m, name, dir, peer, port, true);
+	bh_x_rule(x, name);
+	bh_x_goto(x, bh_chain_no.name[dir]);
+}
+
+void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush)
+{
+	char name[JUDGE_NAME_SIZE];
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		if (!(levels[dir] & BH_LEVEL_CONTRACT))
+			continue;
+		for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++) {
+			for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++) {
+				if (!(levels[dir] & bh_level(peer, port)))
+					continue;
+				judge_name(dir, peer, port, name);
+				bh_batch_chain(m->x.b, m->x.family, name);
+				if (flush)
+					bh_batch_flush_chain(m->x.b, m->x.family, name);
+			}
+		}
+	}
+}
+
+void bh_chain_levels(struct maker *m)
+{
+	const uint32_t *levels = m->c->levels;
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		for (enum place p = FRESH; p <= WHY; p++)
+			place_chains(m, p, dir);
+		if (!(levels[dir] & BH_LEVEL_CONTRACT))
+			continue;
+		for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++)
+			for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
+				if (levels[dir] & bh_level(peer, port))
+					judge_chain(m, dir, peer, port);
+	}
+}

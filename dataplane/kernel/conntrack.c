@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/conntrack.c - connections: forgetting those of an address, and old epochs in marks
+ *
+ * A dump and a change cannot share a socket at the same time: what is to be changed is collected first. What vanishes
+ * in between is no error. A mark is written under a mask, so that a state that the packet path stamps meanwhile is lost
+ * at worst, and then decided again.
+ */
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/util.h"
+#include "dataplane/kernel/kernel_internal.h"
+#include "dataplane/marks.h"
+
+#include "common/banned.h"
+
+#define EPOCHS       (BH_EPOCH_MAX + 1)
+#define REQUEST_SIZE 256
+#define ENTRY_SIZE   512           /* a change of one entry */
+#define SEND_MAX     (128U * 1024) /* requests by one sendmsg(2) */
+
+static struct nlmsghdr *message(void *buf, unsigned type, unsigned flags, uint8_t family)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g;
+
+	h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type);
+	h->nlmsg_flags = (uint16_t)flags;
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = family;
+	g->version = NFNETLINK_V0;
+	return h;
+}
+
+/* Entries that were found, as requests to change them. */
+struct sweep {
+	struct bh_buf out;
+	uint64_t used;              /* epochs: to be told */
+	uint64_t retire;            /* epochs: to be replaced by `to` */
+	uint32_t to;                /* epoch bits of a mark */
+	const struct bh_addr *addr; /* entries of this one are to be deleted */
+};
+
+static void sweep_begin(void *arg)
+{
+	struct sweep *s = arg;
+
+	bh_buf_clear(&s->out);
+	s->used = 0;
+}
+
+/* A request about the entry that @entry describes; its attributes are added behind it. */
+static struct nlmsghdr *request(struct sweep *s, const struct nlmsghdr *entry, unsigned type)
+{
+	static const unsigned same[] = { CTA_TUPLE_ORIG, CTA_ZONE };
+	const struct nfgenmsg *g = mnl_nlmsg_get_payload(entry);
+	size_t off = s->out.len;
+	char *room = bh_buf_reserve(&s->out, ENTRY_SIZE);
+	struct nlmsghdr *h;
+
+	if (!room)
+		return NULL;
+	s->out.len = off;
+	memset(room, 0, ENTRY_SIZE);
+	h = message(room, type, NLM_F_REQUEST, g->nfgen_family);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(same); i++) {
+		const struct nlattr *a = bh_nl_attr(entry, same[i]);
+
+		if (!a)
+			continue;
+		if (a->nla_len > ENTRY_SIZE / 2)
+			return NULL;
+		mnl_attr_put(h, a->nla_type, mnl_attr_get_payload_len(a), mnl_attr_get_payload(a));
+	}
+	return h;
+}
+
+static void request_end(struct sweep *s, const struct nlmsghdr *h)
+{
+	s->out.len += bh_nl_align(h->nlmsg_len);
+}
+
+static int sweep_mark(const struct nlmsghdr *h, void *arg)
+{
+	uint32_t mark = bh_nl_u32(bh_nl_attr(h, CTA_MARK));
+	unsigned epoch = (mark & BH_MARK_EPOCH) >> BH_MARK_EPOCH_SHIFT;
+	struct sweep *s = arg;
+	struct nlmsghdr *n;
+
+	if ((mark & BH_MARK_STATE) == 0)
+		return 0;
+	s->used |= UINT64_C(1) << epoch;
+	if (!(s->retire >> epoch & 1))
+		return 0;
+	n = request(s, h, IPCTNL_MSG_CT_NEW);
+	if (!n)
+		return -ENOMEM;
+	mnl_attr_put_u32(n, CTA_MARK, htonl(s->to));
+	mnl_attr_put_u32(n, CTA_MARK_MASK, htonl(BH_MARK_EPOCH));
+	request_end(s, n);
+	return 0;
+}
+
+static bool tuple_has(const struct nlattr *tuple, const struct bh_addr *a)
+{
+	static const unsigned v4[] = { CTA_IP_V4_SRC, CTA_IP_V4_DST };
+	static const unsigned v6[] = { CTA_IP_V6_SRC, CTA_IP_V6_DST };
+	const struct nlattr *ip = bh_nl_nested(tuple, CTA_TUPLE_IP), *v;
+
+	for (size_t i = 0; i < 2; i++) {
+		v = bh_nl_nested(ip, a->family == 4 ? v4[i] : v6[i]);
+		if (v && mnl_attr_get_payload_len(v) == bh_addr_size(a) &&
+		    memcmp(mnl_attr_get_payload(v), a->bytes, bh_addr_size(a)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int sweep_addr(const struct nlmsghdr *h, void *arg)
+{
+	struct sweep *s = arg;
+	const struct nlattr *id = bh_nl_attr(h, CTA_ID);
+	struct nlmsghdr *n;
+
+	if (!tuple_has(bh_nl_attr(h, CTA_TUPLE_ORIG), s->addr) &&
+	    !tuple_has(bh_nl_attr(h, CTA_TUPLE_REPLY), s->addr))
+		return 0;
+	n = request(s, h, IPCTNL_MSG_CT_DELETE);
+	if (!n)
+		return -ENOMEM;
+	/* Not its successor, should there be one by now. */
+	if (id)
+		mnl_attr_put(n, CTA_ID, mnl_attr_get_payload_len(id), mnl_attr_get_payload(id));
+	request_end(s, n);
+	return 0;
+}
+
+/* What was collected, in pieces. */
+static int sweep_send(struct bh_nl *nl, const struct sweep *s)
+{
+	size_t off = 0;
+
+	if (bh_buf_failed(&s->out))
+		return -ENOMEM;
+	while (off < s->out.len) {
+		struct bh_nl_error e;
+		size_t n = 0;
+		int r;
+
+		while (off + n < s->out.len && n < SEND_MAX) {
+			const struct nlmsghdr *h = (const void *)(s->out.data + off + n);
+
+			n += bh_nl_align(h->nlmsg_len);
+		}
+		r = bh_nl_send(nl, s->out.data + off, n, &e);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		off += n;
+	}
+	return 0;
+}
+
+int bh_ct_epochs(struct bh_nl *nl, uint64_t *ret_used)
+{
+	struct sweep s = { .out = BH_BUF_INIT };
+	char buf[REQUEST_SIZE];
+	int r;
+
+	r = bh_nl_dump(nl, message(buf, IPCTNL_MSG_CT_GET, 0, AF_UNSPEC), sweep_begin, sweep_mark,
+		       &s);
+	bh_buf_done(&s.out);
+	if (r < 0)
+		return r;
+	*ret_used = s.used;
+	return 0;
+}
+
+int bh_ct_retire(struct bh_nl *nl, unsigned first, unsigned n, unsigned to)
+{
+	struct sweep s = { .out = BH_BUF_INIT, .to = (uint32_t)to << BH_MARK_EPOCH_SHIFT };
+	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h;
+	int r;
+
+	for (unsigned i = 0; i < n; i++)
+		s.retire |= UINT64_C(1) << (first + i) % EPOCHS;
+	s.retire &= ~(UINT64_C(1) << to);
+	h = message(buf, IPCTNL_MSG_CT_GET, 0, AF_UNSPEC);
+	/* An aligned block of sixteen epochs is two bits of the mark: the kernel leaves out the others. */
+	if (n == 16 && first % 16 == 0) {
+		mnl_attr_put_u32(h, CTA_MARK, htonl((uint32_t)first << BH_MARK_EPOCH_SHIFT));
+		mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(0x30U << BH_MARK_EPOCH_SHIFT));
+	}
+	r = bh_nl_dump(nl, h, sweep_begin, sweep_mark, &s);
+	if (r == 0)
+		r = sweep_send(nl, &s);
+	bh_buf_done(&s.out);
+	return r;
+}
+
+int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a)
+{
+	struct sweep s = { .out = BH_BUF_INIT, .addr = a };
+	char buf[REQUEST_SIZE];
+	int r;
+
+	if (a->family != 4 && a->family != 6)
+		return -EINVAL;
+	r = bh_nl_dump(nl, message(buf, IPCTNL_MSG_CT_GET, 0, a->family == 4 ? AF_INET : AF_INET6),
+		       sweep_begin, sweep_addr, &s);
+	if (r == 0)
+		r = sweep_send(nl, &s);
+	bh_buf_done(&s.out);
+	return r;
+}

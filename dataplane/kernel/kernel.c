@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/kernel.c - the rule set in nftables: opening, taking over, looking after
+ *
+ * DOC: Taking over
+ *
+ * Tables outlive the agent. On kernels that know it (6.9 and later) they have an owner, so that nobody else can change
+ * them, and stay when it goes; the next one owns them again by asking. Elsewhere they are plain, and what others do
+ * to them is noticed by the monitor.
+ *
+ * What is found under our name is kept if its maps have our format: as it is, if the chains are those that this program
+ * would make (the hash in the map `state`, their names, hooks, numbers of rules); else the table is made anew in one
+ * transaction with the elements that were read from it, so that nothing is open for a moment. Only a table whose format
+ * nobody can read is replaced by an empty one.
+ *
+ * DOC: The first epoch
+ *
+ * Marks of connections outlive tables. New tables begin with an epoch that stands in no mark, and marks of others get
+ * the one before it, so that none can look decided by accident.
+ */
+#include "dataplane/kernel/kernel.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "dataplane/kernel/kernel_internal.h"
+#include "dataplane/marks.h"
+
+#include "common/banned.h"
+
+#define EPOCHS (BH_EPOCH_MAX + 1)
+
+int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
+{
+	bh_cleanup(bh_kernel_closep) struct bh_kernel *k = NULL;
+	int r;
+
+	if (!cfg->table || !*cfg->table || strlen(cfg->table) > NFT_NAME_MAXLEN / 4)
+		return bh_err_set(err, -EINVAL,
+				  "the name of the table must have 1 to %d characters",
+				  NFT_NAME_MAXLEN / 4);
+	if (cfg->n_queues == 0 || cfg->n_queues > UINT16_MAX - cfg->queue_base)
+		return bh_err_set(err, -EINVAL,
+				  "queues %u to %u: there must be one at least, and none "
+				  "above 65535",
+				  cfg->queue_base, (unsigned)cfg->queue_base + cfg->n_queues - 1U);
+	if (cfg->group_quarantine == 0 || cfg->group_managed == 0 ||
+	    cfg->group_quarantine == cfg->group_managed)
+		return bh_err_set(err, -EINVAL,
+				  "link groups %u and %u: they must differ, and 0 is every "
+				  "link's",
+				  cfg->group_quarantine, cfg->group_managed);
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	k->nl.fd = k->monitor = -1;
+	k->cfg = *cfg;
+	k->cfg.table = k->table = strdup(cfg->table);
+	if (!k->table)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	r = bh_nl_open(&k->nl, err);
+	if (r == 0)
+		r = bh_caps_probe(&k->nl, k->table, &k->caps, err);
+	if (r == 0)
+		r = bh_monitor_open(k->nl.portid, &k->monitor, err);
+	if (r < 0)
+		return r;
+	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
+	if (k->chains_hash == 0)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	*ret = bh_take_ptr(&k);
+	return 0;
+}
+
+struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
+{
+	if (!k)
+		return NULL;
+	bh_closep(&k->monitor);
+	bh_nl_close(&k->nl);
+	bh_projection_done(&k->now);
+	free(k->table);
+	free(k);
+	return NULL;
+}
+
+const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k)
+{
+	return &k->caps;
+}
+
+unsigned bh_kernel_epoch(const struct bh_kernel *k)
+{
+	return k->epoch;
+}
+
+/* ---- start ---- */
+
+/* Both tables anew, with the elements and levels of k->now and k->epoch. */
+static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	const struct bh_projection none = { .n = 0 };
+	struct bh_kernel_change change;
+	uint32_t state[BH_STATE_COUNT];
+	struct bh_batch b;
+	int r;
+
+	bh_batch_init(&b, k->table);
+	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+		struct bh_chains c = bh_kernel_chains(k, &b, f);
+
+		if (found->exists[f])
+			bh_batch_del_table(&b, bh_nfproto[f]);
+		bh_batch_table(&b, bh_nfproto[f],
+			       k->caps.owner_persist ? BH_TABLE_OWNER_PERSIST : 0);
+		bh_sets_make(&b, bh_nfproto[f]);
+		bh_chains_make(&c);
+		bh_kernel_state_of(k, f, state);
+		bh_kernel_state(&b, f, NULL, state);
+	}
+	bh_kernel_diff(&b, &none, &k->now, &change);
+	r = bh_batch_commit(&b, &k->nl, err);
+	bh_batch_done(&b);
+	if (r == -EPERM)
+		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
+	return r;
+}
+
+static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	uint64_t used;
+	int r;
+
+	bh_projection_done(&k->now);
+	k->untouched = true;
+	r = bh_ct_epochs(&k->nl, &used);
+	if (r < 0)
+		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
+	/* If all are in use, those of the one that is taken are decided again by the bump of the first apply. */
+	k->epoch = 0;
+	while (k->epoch < BH_EPOCH_MAX && (used >> k->epoch & 1))
+		k->epoch++;
+	r = build(k, found, err);
+	if (r < 0)
+		return r;
+	if (used == 0)
+		return 0;
+	r = bh_ct_retire(&k->nl, k->epoch + 1, EPOCHS - 1, (k->epoch + EPOCHS - 1) % EPOCHS);
+	return r < 0 ? bh_err_set(err, r, "cannot clean the marks of old connections: %s",
+				  strerror(-r))
+		     : 0;
+}
+
+/* Is what was found ours, in a format that we read? */
+static bool is_readable(struct bh_kernel *k, struct bh_found *found)
+{
+	const uint32_t *s4 = found->state[0], *s6 = found->state[1];
+
+	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, found) < 0)
+		return false;
+	/* Both are always written together. */
+	return s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER &&
+	       s6[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER &&
+	       s4[BH_STATE_EPOCH] == s6[BH_STATE_EPOCH] && s4[BH_STATE_EPOCH] <= BH_EPOCH_MAX &&
+	       s4[BH_STATE_REVISION_LO] == s6[BH_STATE_REVISION_LO] &&
+	       s4[BH_STATE_REVISION_HI] == s6[BH_STATE_REVISION_HI] &&
+	       s4[BH_STATE_APPLIED] == s6[BH_STATE_APPLIED];
+}
+
+static bool has_our_chains(struct bh_kernel *k, const struct bh_found *found)
+{
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		if (found->state[f][BH_STATE_CHAINS_LO] != (uint32_t)k->chains_hash ||
+		    found->state[f][BH_STATE_CHAINS_HI] != (uint32_t)(k->chains_hash >> 32))
+			return false;
+	return bh_read_chains_check(k, NULL) == 0;
+}
+
+/* Ours from now on, where the kernel knows owners and the table was made with one. */
+static int own(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	struct bh_batch b;
+	int r;
+
+	bh_batch_init(&b, k->table);
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		if (k->caps.owner_persist && (found->flags[f] & BH_TABLE_OWNER_PERSIST))
+			bh_batch_table(&b, bh_nfproto[f], BH_TABLE_OWNER_PERSIST);
+	r = bh_batch_commit(&b, &k->nl, err);
+	bh_batch_done(&b);
+	if (r == -EPERM)
+		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
+	return r;
+}
+
+static void take_state(struct bh_kernel *k, const struct bh_found *found)
+{
+	const uint32_t *s = found->state[0];
+
+	k->epoch = s[BH_STATE_EPOCH];
+	k->untouched = s[BH_STATE_APPLIED] == 0;
+	k->now.revision = (uint64_t)s[BH_STATE_REVISION_HI] << 32 | s[BH_STATE_REVISION_LO];
+	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+		k->now.levels[f][0] = found->state[f][BH_STATE_LEVELS_IN] & BH_LEVEL_ALL;
+		k->now.levels[f][1] = found->state[f][BH_STATE_LEVELS_EG] & BH_LEVEL_ALL;
+	}
+}
+
+int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
+{
+	struct bh_found found;
+	int r;
+
+	k->started = false;
+	bh_projection_done(&k->now);
+	r = bh_read_tables(k, &found, err);
+	if (r < 0)
+		return r;
+	if (found.exists[0] || found.exists[1]) {
+		r = own(k, &found, err);
+		if (r < 0)
+			return r;
+	}
+	if (!is_readable(k, &found) || bh_read_elements(k, &k->now) < 0) {
+		*ret_adopted = false;
+		r = build_new(k, &found, err);
+	} else {
+		*ret_adopted = true;
+		take_state(k, &found);
+		r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
+	}
+	if (r < 0)
+		return r;
+	k->started = true;
+	return 0;
+}
+
+/* ---- looking after ---- */
+
+static void count_diff(const struct bh_projection *is, const struct bh_projection *should,
+		       struct bh_kernel_change *ret)
+{
+	struct bh_batch b;
+
+	*ret = (struct bh_kernel_change){ .changed = false };
+	bh_batch_init(&b, "");
+	bh_kernel_diff(&b, is, should, ret);
+	bh_batch_done(&b);
+}
+
+int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection is = { .n = 0 };
+	uint32_t state[BH_STATE_COUNT];
+	struct bh_kernel_change change;
+	struct bh_found found;
+	int r;
+
+	if (!k->started)
+		return bh_err_set(err, -EINVAL, "the tables were not started");
+	r = bh_read_tables(k, &found, err);
+	if (r < 0)
+		return r;
+	if (!found.exists[0] || !found.exists[1])
+		return bh_err_set(err, -ESTALE, "table %s %s is gone",
+				  found.exists[0] ? "ip6" : "ip", k->table);
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		if (found.flags[f] & NFT_TABLE_F_DORMANT)
+			return bh_err_set(err, -ESTALE, "table %s %s was put to sleep (dormant)",
+					  f == 0 ? "ip" : "ip6", k->table);
+	r = bh_read_chains_check(k, err);
+	if (r < 0)
+		return r;
+	r = bh_read_state(k, &found);
+	if (r == 0)
+		r = bh_read_elements(k, &is);
+	if (r == -ENOENT || r == -ESTALE)
+		return bh_err_set(err, -ESTALE,
+				  "maps of table %s are gone or hold what we never put there",
+				  k->table);
+	if (r < 0)
+		return bh_err_set(err, r, "cannot read the maps of table %s: %s", k->table,
+				  strerror(-r));
+	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+		bh_kernel_state_of(k, f, state);
+		if (memcmp(state, found.state[f], sizeof(state)) != 0)
+			return bh_err_set(err, -ESTALE, "map state of table %s was changed",
+					  k->table);
+	}
+	count_diff(&is, &k->now, &change);
+	if (change.added + change.removed > 0)
+		return bh_err_set(err, -ESTALE,
+				  "maps of table %s were changed: %zu elements are missing or have "
+				  "other data, %zu have none of ours",
+				  k->table, change.added, change.removed);
+	return 0;
+}
+
+int bh_kernel_flush_conntrack(struct bh_kernel *k, const struct bh_addr *a, struct bh_err *err)
+{
+	char text[BH_ADDR_STRLEN];
+	int r = bh_ct_delete(&k->nl, a);
+
+	return r < 0 ? bh_err_set(err, r, "cannot forget the connections of %s: %s",
+				  bh_addr_format(a, text), strerror(-r))
+		     : 0;
+}
+
+int bh_kernel_monitor_fd(const struct bh_kernel *k)
+{
+	return k->monitor;
+}
+
+int bh_kernel_monitor_read(struct bh_kernel *k, bool *ret_ours_touched)
+{
+	return bh_monitor_drain(k->monitor, k->nl.portid, k->table, ret_ours_touched);
+}
+
+/* ---- counters ---- */
+
+struct counting {
+	const char *table;
+	struct bh_kernel_counters *sum;
+};
+
+static void counting_begin(void *arg)
+{
+	struct counting *c = arg;
+
+	*c->sum = (struct bh_kernel_counters){ .refused = 0 };
+}
+
+static int counting_one(const struct nlmsghdr *h, void *arg)
+{
+	struct counting *c = arg;
+	const char *name = bh_nl_str(bh_nl_attr(h, NFTA_OBJ_NAME));
+	const struct {
+		const char *name;
+		uint64_t *sum;
+	} all[] = {
+		{ "refused", &c->sum->refused },         { "killed", &c->sum->killed },
+		{ "queued", &c->sum->queued },           { "spoofed", &c->sum->spoofed },
+		{ "quarantined", &c->sum->quarantined },
+	};
+
+	if (!bh_streq(bh_nl_str(bh_nl_attr(h, NFTA_OBJ_TABLE)), c->table))
+		return 0;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(all); i++)
+		if (bh_streq(name, all[i].name))
+			*all[i].sum += bh_nl_u64(
+			    bh_nl_nested(bh_nl_attr(h, NFTA_OBJ_DATA), NFTA_COUNTER_PACKETS));
+	return 0;
+}
+
+int bh_kernel_counters(struct bh_kernel *k, struct bh_kernel_counters *ret, struct bh_err *err)
+{
+	struct counting c = { .table = k->table, .sum = ret };
+	char buf[256];
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct nfgenmsg *g;
+	int r;
+
+	h->nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETOBJ;
+	g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+	g->nfgen_family = NFPROTO_UNSPEC;
+	r = bh_nl_dump(&k->nl, h, counting_begin, counting_one, &c);
+	return r < 0 ? bh_err_set(err, r, "cannot read the counters of table %s: %s", k->table,
+				  strerror(-r))
+		     : 0;
+}
+
+int bh_kernel_teardown(struct bh_kernel *k, struct bh_err *err)
+{
+	struct bh_found found;
+	struct bh_batch b;
+	int r;
+
+	r = bh_read_tables(k, &found, err);
+	if (r < 0)
+		return r;
+	bh_batch_init(&b, k->table);
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		if (found.exists[f])
+			bh_batch_del_table(&b, bh_nfproto[f]);
+	r = bh_batch_commit(&b, &k->nl, err);
+	bh_batch_done(&b);
+	if (r == 0)
+		k->started = false;
+	return r;
+}

@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * dataplane/kernel/projection.c - what a rule set becomes in the kernel: elements of maps and sets
+ *
+ * DOC: What goes where
+ *
+ *	peer		every endpoint's address -> class
+ *	subj_in/_eg	addresses of local endpoints that some policy selects in that direction -> class
+ *	cidr		the rule set's CIDR pieces -> class. Only asked for addresses that are in no endpoint. If a
+ *			cell names "the world", what lies between the pieces is the world
+ *	port_*		ranges of ports that cells name -> piece
+ *	cell		the cells of subjects that have an address of this family here
+ *	contract_result	each contract that such a cell refers to: a word for every result that has one of its own,
+ *			and one for any other (result 0)
+ *
+ * What cannot be read as one of the known words becomes a drop: it never allows.
+ *
+ * DOC: Keys
+ *
+ * A key is what stands in the registers: numbers of ours in host order, header fields as in the packet. The order
+ * of a cell's is direction, subject, peer, port, protocol, which chains_level.c explains. A
+ * port is two bytes and two zero bytes; a piece of a range is its number as two bytes in network order, a
+ * zero and a one, so that it never equals a port and nft(8) shows its number. A result stands where it
+ * stands in the conntrack mark; before contract and result comes a zero, for the same reason.
+ *
+ * Cells come sorted from the rule set and in that order they go into the projection, so that a change of one
+ * element among 100,000 costs a pass over them and no sorting.
+ */
+#include "dataplane/kernel/projection.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "dataplane/marks.h"
+
+#include "common/banned.h"
+
+static const char *const names[] = {
+	[BH_KSET_INVALID] = "?",         [BH_KSET_PEER] = "peer",
+	[BH_KSET_SUBJ_IN] = "subj_in",   [BH_KSET_SUBJ_EG] = "subj_eg",
+	[BH_KSET_CIDR] = "cidr",         [BH_KSET_PORT_TCP] = "port_tcp",
+	[BH_KSET_PORT_UDP] = "port_udp", [BH_KSET_PORT_SCTP] = "port_sctp",
+	[BH_KSET_CELL] = "cell",         [BH_KSET_RESULT] = "contract_result",
+	[BH_KSET_STATE] = "state",
+};
+BH_STATIC_ASSERT_TABLE(names, BH_KSET_COUNT);
+
+/* ---- maps and their keys ---- */
+
+/* Bytes of a cell's key behind direction, subject, peer. */
+#define KEY_PORT 12
+#define KEY_L4   16
+
+const char *bh_kset_name(enum bh_kset s)
+{
+	return s < BH_KSET_COUNT ? names[s] : "?";
+}
+
+enum bh_kset bh_kset_by_name(const char *name)
+{
+	for (enum bh_kset s = BH_KSET_INVALID + 1; s < BH_KSET_COUNT; s++)
+		if (bh_streq(name, names[s]))
+			return s;
+	return BH_KSET_INVALID;
+}
+
+bool bh_kset_is_interval(enum bh_kset s)
+{
+	return s == BH_KSET_CIDR || s == BH_KSET_PORT_TCP || s == BH_KSET_PORT_UDP ||
+	       s == BH_KSET_PORT_SCTP;
+}
+
+size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
+{
+	switch (s) {
+	case BH_KSET_PORT_TCP:
+	case BH_KSET_PORT_UDP:
+	case BH_KSET_PORT_SCTP:
+		return 2;
+	case BH_KSET_CELL:
+		return 20;
+	case BH_KSET_RESULT:
+		return 12;
+	case BH_KSET_STATE:
+		return 4;
+	default:
+		return family == 4 ? 4 : 16;
+	}
+}
+
+static uint32_t word_at(const void *key, unsigned i)
+{
+	uint32_t w;
+
+	memcpy(&w, (const uint8_t *)key + i * sizeof(w), sizeof(w));
+	return w;
+}
+
+/* The port of a cell as a number that keeps the rule set's order: pieces behind all ports. */
+static uint32_t port_rank(const uint8_t *p)
+{
+	return (uint32_t)p[3] << 16 | (uint32_t)p[0] << 8 | p[1];
+}
+
+static int cmp_u32(uint32_t a, uint32_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b)
+{
+	int r = cmp_u32(a->family, b->family);
+
+	if (r == 0)
+		r = cmp_u32(a->set, b->set);
+	if (r != 0)
+		return r;
+	if (a->set != BH_KSET_CELL && a->set != BH_KSET_RESULT)
+		return memcmp(a->key, b->key, a->key_len);
+	for (unsigned i = 0; r == 0 && i < 3; i++)
+		r = cmp_u32(word_at(a->key, i), word_at(b->key, i));
+	if (r != 0 || a->set == BH_KSET_RESULT)
+		return r;
+	r = cmp_u32(a->key[KEY_L4], b->key[KEY_L4]);
+	return r != 0 ? r : cmp_u32(port_rank(&a->key[KEY_PORT]), port_rank(&b->key[KEY_PORT]));
+}
+
+static int cmp_elems(const void *a, const void *b)
+{
+	return bh_kelem_cmp(a, b);
+}
+
+static void cell_text(const uint8_t *key, char *buf, size_t size)
+{
+	char peer[24], port[16], l4[8];
+
+	if (word_at(key, 2) == BH_PEER_ANY)
+		(void)snprintf(peer, sizeof(peer), "any");
+	else if (word_at(key, 2) == BH_PEER_ANY_ENDPOINT)
+		(void)snprintf(peer, sizeof(peer), "endpoint");
+	else
+		(void)snprintf(peer, sizeof(peer), "0x%x", word_at(key, 2));
+	if (port_rank(&key[KEY_PORT]) >= 0x10000)
+		(void)snprintf(port, sizeof(port), "range-%u", port_rank(&key[KEY_PORT]) & 0xffff);
+	else if (port_rank(&key[KEY_PORT]) > 0)
+		(void)snprintf(port, sizeof(port), "%u", port_rank(&key[KEY_PORT]));
+	else
+		(void)snprintf(port, sizeof(port), "any");
+	(void)snprintf(buf, size, "%s . 0x%x . %s . %s . %s",
+		       word_at(key, 0) == BH_DIR_INGRESS ? "in" : "eg", word_at(key, 1), peer,
+		       bh_l4_name(key[KEY_L4], l4), port);
+}
+
+const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,
+			     char *buf, size_t size)
+{
+	char text[BH_ADDR_STRLEN];
+	const uint8_t *k = key;
+	struct bh_addr a;
+
+	if (s == BH_KSET_INVALID || key_len != bh_kset_key_len(s, family)) {
+		(void)snprintf(buf, size, "?");
+		return buf;
+	}
+	switch (s) {
+	case BH_KSET_PORT_TCP:
+	case BH_KSET_PORT_UDP:
+	case BH_KSET_PORT_SCTP:
+		(void)snprintf(buf, size, "%u", (unsigned)k[0] << 8 | k[1]);
+		break;
+	case BH_KSET_CELL:
+		cell_text(k, buf, size);
+		break;
+	case BH_KSET_RESULT:
+		(void)snprintf(buf, size, "%u . %u", word_at(k, 1),
+			       word_at(k, 2) >> BH_MARK_RESULT_SHIFT);
+		break;
+	case BH_KSET_STATE:
+		(void)snprintf(buf, size, "%u", word_at(k, 0));
+		break;
+	default:
+		a = family == 4 ? bh_addr_from_v4(k) : bh_addr_from_v6(k);
+		(void)snprintf(buf, size, "%s", bh_addr_format(&a, text));
+		break;
+	}
+	return buf;
+}
+
+/* ---- making ---- */
+
+/* What is known of a class while a family is made. */
+#define LIVE_IN 1U /* a local address of this family is a subject for ingress */
+#define LIVE_EG 2U
+
+struct maker {
+	const struct bh_ruleset *rs;
+	const struct bh_addr_class *addrs;
+	size_t n_addrs;
+	const struct bh_class *classes;
+	size_t n_classes;
+	const struct bh_cidr_piece *cidrs;
+	size_t n_cidrs;
+	const struct bh_contract *contracts;
+	size_t n_contracts;
+	uint8_t *live;     /* by index of the class */
+	uint8_t *used;     /* by index of the contract: some cell refers to it */
+	uint32_t *outside; /* classes of this family's CIDR pieces, sorted */
+	size_t n_outside;
+	uint8_t family;
+	bool world; /* some cell names the world as its peer */
+	struct bh_projection *p;
+	size_t room;
+};
+
+static struct bh_kelem *add(struct maker *m, enum bh_kset s)
+{
+	struct bh_kelem *e;
+
+	if (m->p->n == m->room) {
+		size_t more = m->room > 0 ? m->room * 2 : 1024;
+
+		e = reallocarray(m->p->elems, more, sizeof(*e));
+		if (!e)
+			return NULL;
+		m->p->elems = e;
+		m->room = more;
+	}
+	e = &m->p->elems[m->p->n++];
+	*e = (struct bh_kelem){
+		.set = (uint8_t)s,
+		.family = m->family,
+		.key_len = (uint8_t)bh_kset_key_len(s, m->family),
+	};
+	return e;
+}
+
+static int add_addr(struct maker *m, enum bh_kset s, const uint8_t *bytes, uint32_t data)
+{
+	struct bh_kelem *e = add(m, s);
+
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->key, bytes, e->key_len);
+	e->data = data;
+	return 0;
+}
+
+static int add_range(struct maker *m, enum bh_kset s, const void *lo, const void *hi, uint32_t data)
+{
+	struct bh_kelem *e = add(m, s);
+
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->key, lo, e->key_len);
+	memcpy(e->key_end, hi, e->key_len);
+	e->data = data;
+	return 0;
+}
+
+/* Zero is nobody's class and a number without the bit is no endpoint's: neither may reach the kernel. */
+static int check_addrs(const struct maker *m)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct bh_addr_class *a = &m->addrs[i];
+
+		if (a->addr.family != 4 && a->addr.family != 6)
+			return -EPROTO;
+		if (a->cls <= BH_CLASS_ENDPOINT || !bh_ruleset_class(m->rs, a->cls))
+			return -EPROTO;
+		if (i > 0 && bh_addr_cmp(&m->addrs[i - 1].addr, &a->addr) >= 0)
+			return -EPROTO;
+	}
+	return 0;
+}
+
+static int make_addrs(struct maker *m, enum bh_kset s, uint8_t live_bit)
+{
+	for (size_t i = 0; i < m->n_addrs; i++) {
+		const struct bh_addr_class *a = &m->addrs[i];
+		const struct bh_class *c;
+		int r;
+
+		if (a->addr.family != m->family)
+			continue;
+		if (s != BH_KSET_PEER) {
+			c = bh_ruleset_class(m->rs, a->cls);
+			if (!a->local || !(s == BH_KSET_SUBJ_IN ? c->subject_in : c->subject_eg))
+				continue;
+			m->live[c - m->classes] |= live_bit;
+		}
+		r = add_addr(m, s, a->addr.bytes, a->cls);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static struct bh_addr addr_of(uint8_t family, const uint8_t *bytes)
+{
+	return family == 4 ? bh_addr_from_v4(bytes) : bh_addr_from_v6(bytes);
+}
+
+/* The pieces, and between them the world where somebody asks for it. */
+static int make_cidrs(struct maker *m)
+{
+	static const uint8_t first[16];
+	static const uint8_t last[16] = { 255, 255, 255, 255, 255, 255, 255, 255,
+					  255, 255, 255, 255, 255, 255, 255, 255 };
+	struct bh_addr next = addr_of(m->family, first), before;
+	bool open = true; /* something is left from `next` on */
+	int r;
+
+	for (size_t i = 0; i < m->n_cidrs; i++) {
+		const struct bh_cidr_piece *c = &m->cidrs[i];
+		struct bh_addr lo = addr_of(m->family, c->lo), hi = addr_of(m->family, c->hi);
+
+		if (c->family != m->family)
+			continue;
+		if (!open || bh_addr_cmp(&lo, &next) < 0 || bh_addr_cmp(&lo, &hi) > 0 ||
+		    c->cls == BH_CLASS_INVALID || c->cls >= BH_CLASS_ENDPOINT)
+			return -EPROTO;
+		if (m->world && bh_addr_cmp(&next, &lo) < 0 && bh_addr_prev(&lo, &before)) {
+			r = add_range(m, BH_KSET_CIDR, next.bytes, before.bytes, BH_CLASS_WORLD);
+			if (r < 0)
+				return r;
+		}
+		r = add_range(m, BH_KSET_CIDR, c->lo, c->hi, c->cls);
+		if (r < 0)
+			return r;
+		open = bh_addr_next(&hi, &next);
+	}
+	if (!m->world || !open)
+		return 0;
+	return add_range(m, BH_KSET_CIDR, next.bytes, last, BH_CLASS_WORLD);
+}
+
+/* As it stands in the port field of a cell. */
+static uint32_t piece_word(uint32_t id)
+{
+	return htonl((id - BH_PORT_PIECE_BASE) << 16 | 1);
+}
+
+static int make_ports(struct maker *m)
+{
+	static const struct {
+		enum bh_kset set;
+		uint32_t l4;
+	} maps[] = {
+		{ BH_KSET_PORT_TCP, BH_L4_TCP },
+		{ BH_KSET_PORT_UDP, BH_L4_UDP },
+		{ BH_KSET_PORT_SCTP, BH_L4_SCTP },
+	};
+	const struct bh_port_piece *pieces;
+	size_t n, seen = 0;
+
+	pieces = bh_ruleset_port_pieces(m->rs, &n);
+	for (size_t k = 0; k < BH_ARRAY_SIZE(maps); k++) {
+		for (size_t i = 0; i < n; i++) {
+			uint16_t lo = htons(pieces[i].lo), hi = htons(pieces[i].hi);
+
+			if (pieces[i].l4 != maps[k].l4)
+				continue;
+			seen++;
+			if (pieces[i].id - BH_PORT_PIECE_BASE > UINT16_MAX)
+				return -EPROTO;
+			if (add_range(m, maps[k].set, &lo, &hi, piece_word(pieces[i].id)) < 0)
+				return -ENOMEM;
+		}
+	}
+	return seen == n ? 0 : -EPROTO;
+}
+
+static bool has_u32(const uint32_t *v, size_t n, uint32_t x)
+{
+	size_t lo = 0;
+
+	while (n > lo) {
+		size_t mid = lo + (n - lo) / 2;
+
+		if (v[mid] == x)
+			return true;
+		if (v[mid] < x)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return false;
+}
+
+/* Does the cell say anything in this family's table? */
+static bool cell_is_live(const struct maker *m, const struct bh_cell *c)
+{
+	const struct bh_class *cls = bh_ruleset_class(m->rs, c->subject);
+	uint8_t bit = c->dir == BH_DIR_INGRESS ? LIVE_IN : LIVE_EG;
+
+	if (!cls || !(m->live[cls - m->classes] & bit))
+		return false;
+	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || (c->peer & BH_CLASS_ENDPOINT))
+		return true;
+	return has_u32(m->outside, m->n_outside, c->peer);
+}
+
+static int level_of(const struct bh_cell *c, uint32_t *ret)
+{
+	enum bh_level_peer peer = BH_LEVEL_PEER_CIDR;
+	enum bh_level_port port = BH_LEVEL_PORT_ANY;
+	bool ported = c->l4 == BH_L4_TCP || c->l4 == BH_L4_UDP || c->l4 == BH_L4_SCTP;
+
+	if (c->peer == BH_PEER_ANY)
+		peer = BH_LEVEL_PEER_ANY;
+	else if (c->peer == BH_PEER_ANY_ENDPOINT)
+		peer = BH_LEVEL_PEER_ENDPOINT;
+	else if (c->peer & BH_CLASS_ENDPOINT)
+		peer = BH_LEVEL_PEER_CLASS;
+	if (c->l4 > UINT8_MAX || c->port > BH_PORT_PIECE_BASE + UINT16_MAX)
+		return -EPROTO;
+	if (c->port != BH_PORT_ANY && !ported)
+		return -EPROTO;
+	if (c->port >= BH_PORT_PIECE_BASE)
+		port = c->l4 == BH_L4_TCP   ? BH_LEVEL_PORT_TCP
+		       : c->l4 == BH_L4_UDP ? BH_LEVEL_PORT_UDP
+					    : BH_LEVEL_PORT_SCTP;
+	else if (c->port != BH_PORT_ANY)
+		port = BH_LEVEL_PORT_EXACT;
+	else if (c->l4 != BH_L4_ANY)
+		port = BH_LEVEL_PORT_L4;
+	*ret = bh_level(peer, port);
+	return 0;
+}
+
+/* A word that the chains can read; whatever else it is, it refuses. */
+static uint32_t closed(uint32_t word)
+{
+	switch (bh_word_verdict(word)) {
+	case BH_WORD_ALLOW:
+	case BH_WORD_DROP:
+	case BH_WORD_REJECT:
+	case BH_WORD_CONTRACT:
+		return word;
+	default:
+		return BH_WORD_DROP | bh_word_number(word);
+	}
+}
+
+static int make_cells(struct maker *m)
+{
+	uint32_t *levels = m->p->levels[m->family == 4 ? 0 : 1];
+	const struct bh_cell *cells;
+	size_t n;
+
+	cells = bh_ruleset_cells(m->rs, &n);
+	for (size_t i = 0; i < n; i++) {
+		const struct bh_cell *c = &cells[i];
+		const struct bh_contract *k;
+		uint32_t level, key[5] = { c->dir, c->subject, c->peer };
+		struct bh_kelem *e;
+
+		if (c->dir != BH_DIR_INGRESS && c->dir != BH_DIR_EGRESS)
+			return -EPROTO;
+		if (!cell_is_live(m, c))
+			continue;
+		if (level_of(c, &level) < 0)
+			return -EPROTO;
+		e = add(m, BH_KSET_CELL);
+		if (!e)
+			return -ENOMEM;
+		key[3] = c->port >= BH_PORT_PIECE_BASE ? piece_word(c->port) : htonl(c->port << 16);
+		memcpy(e->key, key, sizeof(key));
+		e->key[KEY_L4] = (uint8_t)c->l4;
+		e->data = closed(c->word);
+		if (bh_word_verdict(c->word) == BH_WORD_CONTRACT) {
+			level |= BH_LEVEL_CONTRACT;
+			k = bh_ruleset_contract(m->rs, bh_word_number(c->word));
+			if (!k)
+				return -EPROTO;
+			m->used[k - m->contracts] = 1;
+		}
+		levels[c->dir == BH_DIR_INGRESS ? 0 : 1] |= level;
+	}
+	return 0;
+}
+
+static int add_result(struct maker *m, uint32_t contract, unsigned result, uint32_t word)
+{
+	const uint32_t key[3] = { 0, contract, result << BH_MARK_RESULT_SHIFT };
+	struct bh_kelem *e = add(m, BH_KSET_RESULT);
+
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->key, key, sizeof(key));
+	e->data = closed(word);
+	/* A contract does not lead to another. */
+	if (bh_word_verdict(e->data) == BH_WORD_CONTRACT)
+		e->data = BH_WORD_DROP;
+	return 0;
+}
+
+static int make_results(struct maker *m)
+{
+	for (size_t i = 0; i < m->n_contracts; i++) {
+		const struct bh_contract *c = &m->contracts[i];
+		const struct bh_contract_entry *e = bh_ruleset_entries(m->rs, c);
+		struct bh_protoset own = { { 0 } };
+		int r;
+
+		if (!m->used[i])
+			continue;
+		for (uint32_t k = 0; k < c->n; k++)
+			if (e[k].proto >= BH_PROTO_FIRST && e[k].proto <= UINT8_MAX)
+				bh_protoset_add(&own, e[k].proto);
+		bh_protoset_add(&own, BH_PROTO_UNKNOWN);
+		bh_protoset_add(&own, BH_PROTO_UNDECIDED);
+		r = add_result(m, c->number, 0, c->other);
+		for (unsigned proto = BH_PROTO_FIRST; r == 0 && proto <= UINT8_MAX; proto++)
+			if (bh_protoset_has(&own, proto))
+				r = add_result(
+				    m, c->number, proto,
+				    bh_ruleset_settle(m->rs, BH_WORD_CONTRACT | c->number, proto));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int find_outside(struct maker *m)
+{
+	m->n_outside = 0;
+	for (size_t i = 0; i < m->n_cidrs; i++)
+		if (m->cidrs[i].family == m->family)
+			m->outside[m->n_outside++] = m->cidrs[i].cls;
+	return 0;
+}
+
+static int cmp_u32_ptr(const void *a, const void *b)
+{
+	return cmp_u32(*(const uint32_t *)a, *(const uint32_t *)b);
+}
+
+static bool names_world(const struct maker *m)
+{
+	const struct bh_cell *cells;
+	size_t n;
+
+	cells = bh_ruleset_cells(m->rs, &n);
+	for (size_t i = 0; i < n; i++)
+		if (cells[i].peer == BH_CLASS_WORLD && cell_is_live(m, &cells[i]))
+			return true;
+	return false;
+}
+
+static int make_family(struct maker *m, uint8_t family)
+{
+	int r;
+
+	m->family = family;
+	memset(m->live, 0, m->n_classes);
+	memset(m->used, 0, m->n_contracts);
+	find_outside(m);
+	qsort(m->outside, m->n_outside, sizeof(*m->outside), cmp_u32_ptr);
+
+	r = make_addrs(m, BH_KSET_PEER, 0);
+	if (r == 0)
+		r = make_addrs(m, BH_KSET_SUBJ_IN, LIVE_IN);
+	if (r == 0)
+		r = make_addrs(m, BH_KSET_SUBJ_EG, LIVE_EG);
+	m->world = names_world(m);
+	if (r == 0)
+		r = make_cidrs(m);
+	if (r == 0)
+		r = make_ports(m);
+	if (r == 0)
+		r = make_cells(m);
+	if (r == 0)
+		r = make_results(m);
+	return r;
+}
+
+/* Sorted as made, unless the compiler's numbers of pieces run otherwise than their ports. */
+static int put_in_order(struct bh_projection *p)
+{
+	size_t i;
+
+	for (i = 1; i < p->n; i++)
+		if (bh_kelem_cmp(&p->elems[i - 1], &p->elems[i]) >= 0)
+			break;
+	if (i >= p->n)
+		return 0;
+	qsort(p->elems, p->n, sizeof(*p->elems), cmp_elems);
+	for (i = 1; i < p->n; i++)
+		if (bh_kelem_cmp(&p->elems[i - 1], &p->elems[i]) == 0)
+			return -EPROTO;
+	return 0;
+}
+
+int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		       size_t n_addrs, struct bh_projection *ret)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection p = { .revision = 0 };
+	struct maker m = { .rs = rs, .addrs = addrs, .n_addrs = n_addrs, .p = &p };
+	bh_autofree uint8_t *live = NULL, *used = NULL;
+	bh_autofree uint32_t *outside = NULL;
+	int r;
+
+	m.classes = bh_ruleset_classes(rs, &m.n_classes);
+	m.cidrs = bh_ruleset_cidr_pieces(rs, &m.n_cidrs);
+	m.contracts = bh_ruleset_contracts(rs, &m.n_contracts);
+	live = m.live = calloc(m.n_classes + 1, 1);
+	used = m.used = calloc(m.n_contracts + 1, 1);
+	outside = m.outside = calloc(m.n_cidrs + 1, sizeof(*outside));
+	if (!live || !used || !outside)
+		return -ENOMEM;
+	p.revision = bh_ruleset_revision(rs);
+	r = check_addrs(&m);
+	if (r == 0)
+		r = make_family(&m, 4);
+	if (r == 0)
+		r = make_family(&m, 6);
+	if (r == 0)
+		r = put_in_order(&p);
+	if (r < 0)
+		return r;
+	*ret = p;
+	p.elems = NULL;
+	return 0;
+}
+
+void bh_projection_done(struct bh_projection *p)
+{
+	free(p->elems);
+	*p = (struct bh_projection){ .n = 0 };
+}
+
+/* ---- printing ---- */
+
+static void print_levels(const struct bh_projection *p, uint8_t family, struct bh_buf *out)
+{
+	static const char *const peers[] = { "class", "endpoint", "cidr", "any" };
+	static const char *const ports[] = { "exact",      "tcp-range", "udp-range",
+					     "sctp-range", "l4",        "any" };
+	BH_STATIC_ASSERT_TABLE(peers, BH_LEVEL_PEER_COUNT);
+	BH_STATIC_ASSERT_TABLE(ports, BH_LEVEL_PORT_COUNT);
+
+	for (unsigned d = 0; d < 2; d++) {
+		uint32_t levels = p->levels[family == 4 ? 0 : 1][d];
+
+		bh_buf_printf(out, "  levels %s:", d == 0 ? "in" : "eg");
+		for (unsigned i = 0; i < BH_LEVEL_PEER_COUNT; i++)
+			for (unsigned k = 0; k < BH_LEVEL_PORT_COUNT; k++)
+				if (levels & bh_level(i, k))
+					bh_buf_printf(out, " %s.%s", peers[i], ports[k]);
+		bh_buf_printf(out, "%s\n", levels & BH_LEVEL_CONTRACT ? " contract" : "");
+	}
+}
+
+static void print_data(const struct bh_kelem *e, struct bh_buf *out)
+{
+	static const char *const verdicts[8] = {
+		[1] = "allow", [2] = "drop", [3] = "reject", [4] = "contract"
+	};
+	const char *v = verdicts[bh_word_verdict(e->data) >> 29];
+
+	if (e->set != BH_KSET_CELL && e->set != BH_KSET_RESULT)
+		bh_buf_printf(out, "0x%x\n",
+			      bh_kset_is_interval(e->set) && e->set != BH_KSET_CIDR ? ntohl(e->data)
+										    : e->data);
+	else
+		bh_buf_printf(out, "%s %u%s%s\n", v ? v : "?", bh_word_number(e->data),
+			      e->data & BH_WORD_REPORT ? " report" : "",
+			      e->data & BH_WORD_OPEN ? " open" : "");
+}
+
+void bh_projection_print(const struct bh_projection *p, struct bh_buf *out)
+{
+	char key[96];
+	size_t i = 0;
+
+	bh_buf_printf(out, "revision %llu\n", (unsigned long long)p->revision);
+	for (uint8_t family = 4; family <= 6; family += 2) {
+		bh_buf_printf(out, "family %u\n", family);
+		print_levels(p, family, out);
+		for (; i < p->n && p->elems[i].family == family; i++) {
+			const struct bh_kelem *e = &p->elems[i];
+
+			bh_buf_printf(
+			    out, "  %s %s", bh_kset_name(e->set),
+			    bh_kset_key_text(e->set, family, e->key, e->key_len, key, sizeof(key)));
+			if (bh_kset_is_interval(e->set))
+				bh_buf_printf(out, " - %s",
+					      bh_kset_key_text(e->set, family, e->key_end,
+							       e->key_len, key, sizeof(key)));
+			bh_buf_puts(out, " : ");
+			print_data(e, out);
+		}
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * dataplane/kernel/sets.h - the maps of a table, as the kernel makes them and nft(8) shows them
+ *
+ * Thread-safety: no state.
+ */
+#ifndef BH_DATAPLANE_KERNEL_SETS_H
+#define BH_DATAPLANE_KERNEL_SETS_H
+
+#include "dataplane/kernel/batch.h"
+#include "dataplane/kernel/projection.h"
+
+/* Keys of the map `state`: what the next agent must know before it touches anything. */
+enum bh_state_key {
+	BH_STATE_INVALID = 0,
+	BH_STATE_FORMAT,    /* BH_STATE_FORMAT_NUMBER: what keys and data of the maps mean */
+	BH_STATE_CHAINS_LO, /* which chains: a hash over them and what stands in them */
+	BH_STATE_CHAINS_HI,
+	BH_STATE_EPOCH,
+	BH_STATE_LEVELS_IN,
+	BH_STATE_LEVELS_EG,
+	BH_STATE_REVISION_LO,
+	BH_STATE_REVISION_HI,
+	BH_STATE_APPLIED, /* 0: the tables are new and let everything pass */
+	BH_STATE_COUNT,
+};
+#define BH_STATE_FORMAT_NUMBER 1U
+
+/* All maps of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6 */
+void bh_sets_make(struct bh_batch *b, uint8_t family);
+
+#endif
