@@ -130,6 +130,7 @@ static void test_characters(void **state)
 	expect_text_error("a: b\nc: d\0\n", "2:5 e16 a NUL byte: this is no text, or UTF-16 []");
 	expect_text_error("a: b\nc: \"\xc3\xa9\xff\"\n", "2:6 e16 byte 0xff is not UTF-8 []");
 	expect_text_error("a: \xc0\x80\n", "1:4 e16 byte 0xc0 is not UTF-8 []");
+	expect_text_error("a: \xe0\x80\x80\n", "1:4 e16 byte 0xe0 is not UTF-8 []");
 	expect_text_error("a: \xed\xa0\x80\n", "1:4 e16 byte 0xed is not UTF-8 []");
 	expect_text_error("a: \xf4\x90\x80\x80\n", "1:4 e16 byte 0xf4 is not UTF-8 []");
 	expect_text_error("a: \xe2\x82", "1:4 e16 byte 0xe2 is not UTF-8 []");
