@@ -45,16 +45,17 @@ void *bh_load_array(struct bh_load *l, size_t n, size_t size)
 
 bool bh_load_append(struct bh_load *l, void *list, size_t *n, void *item)
 {
-	void *items;
+	void *items, *grown;
 
 	memcpy(&items, list, sizeof(items)); /* a pointer to pointers, of whatever type */
 	/* The room is doubled whenever the count is a power of two: no capacity needs to be kept. */
 	if ((*n & (*n - 1)) == 0) {
-		items = reallocarray(items, *n ? *n * 2 : 1, sizeof(item));
-		if (!items) {
+		grown = reallocarray(items, *n ? *n * 2 : 1, sizeof(item));
+		if (!grown) {
 			bh_reader_nomem(&l->rd);
 			return false;
 		}
+		items = grown;
 		memcpy(list, &items, sizeof(items));
 	}
 	memcpy((char *)items + *n * sizeof(item), &item, sizeof(item));
@@ -321,6 +322,7 @@ static int read_names(DIR *dir, struct names *v)
 {
 	struct dirent *e;
 
+	// cppcheck-suppress readdirCalled
 	while (errno = 0, (e = readdir(dir)) != NULL) {
 		if (e->d_name[0] == '.')
 			continue;

@@ -22,54 +22,54 @@
 #include <stdint.h>
 
 /* X(ENUM, number, "name", has a probe) */
-#define BH_PROTOCOLS(X)                                                                            \
-	X(HTTP, 16, "http", true)                                                                  \
-	X(HTTP2, 17, "http2", false)                                                               \
-	X(GRPC, 18, "grpc", false)                                                                 \
-	X(TLS, 19, "tls", true)                                                                    \
-	X(QUIC, 20, "quic", false)                                                                 \
-	X(DNS, 21, "dns", true)                                                                    \
-	X(SSH, 22, "ssh", true)                                                                    \
-	X(REDIS, 23, "redis", true)                                                                \
-	X(POSTGRES, 24, "postgres", true)                                                          \
-	X(MYSQL, 25, "mysql", false)                                                               \
-	X(MONGODB, 26, "mongodb", false)                                                           \
-	X(KAFKA, 27, "kafka", false)                                                               \
-	X(AMQP, 28, "amqp", false)                                                                 \
-	X(MQTT, 29, "mqtt", false)                                                                 \
-	X(NATS, 30, "nats", false)                                                                 \
-	X(MEMCACHED, 31, "memcached", false)                                                       \
-	X(CASSANDRA, 32, "cassandra", false)                                                       \
-	X(ZOOKEEPER, 33, "zookeeper", false)                                                       \
-	X(LDAP, 34, "ldap", false)                                                                 \
-	X(SMTP, 35, "smtp", false)                                                                 \
-	X(KERBEROS, 36, "kerberos", false)                                                         \
-	X(SMB, 37, "smb", false)                                                                   \
-	X(NFS, 38, "nfs", false)                                                                   \
-	X(FTP, 39, "ftp", false)                                                                   \
-	X(IMAP, 40, "imap", false)                                                                 \
-	X(POP3, 41, "pop3", false)                                                                 \
-	X(GIT, 42, "git", false)                                                                   \
-	X(RSYNC, 43, "rsync", false)                                                               \
-	X(RDP, 44, "rdp", false)                                                                   \
-	X(VNC, 45, "vnc", false)                                                                   \
-	X(TELNET, 46, "telnet", false)                                                             \
-	X(SIP, 47, "sip", false)                                                                   \
-	X(RTSP, 48, "rtsp", false)                                                                 \
-	X(STUN, 49, "stun", false)                                                                 \
-	X(NTP, 50, "ntp", false)                                                                   \
-	X(SNMP, 51, "snmp", false)                                                                 \
-	X(SYSLOG, 52, "syslog", false)                                                             \
-	X(STATSD, 53, "statsd", false)                                                             \
-	X(OPENVPN, 54, "openvpn", false)                                                           \
-	X(WIREGUARD, 55, "wireguard", false)                                                       \
-	X(SOCKS, 56, "socks", false)                                                               \
-	X(MINING, 57, "mining", false)                                                             \
-	X(BITTORRENT, 58, "bittorrent", false)                                                     \
-	X(WEBSOCKET, 59, "websocket", false)                                                       \
-	X(IPERF3, 60, "iperf3", false)                                                             \
-	X(RTP, 61, "rtp", false)                                                                   \
-	X(TOR, 62, "tor", false)                                                                   \
+#define BH_PROTOCOLS(X)                        \
+	X(HTTP, 16, "http", true)              \
+	X(HTTP2, 17, "http2", false)           \
+	X(GRPC, 18, "grpc", false)             \
+	X(TLS, 19, "tls", true)                \
+	X(QUIC, 20, "quic", false)             \
+	X(DNS, 21, "dns", true)                \
+	X(SSH, 22, "ssh", true)                \
+	X(REDIS, 23, "redis", true)            \
+	X(POSTGRES, 24, "postgres", true)      \
+	X(MYSQL, 25, "mysql", false)           \
+	X(MONGODB, 26, "mongodb", false)       \
+	X(KAFKA, 27, "kafka", false)           \
+	X(AMQP, 28, "amqp", false)             \
+	X(MQTT, 29, "mqtt", false)             \
+	X(NATS, 30, "nats", false)             \
+	X(MEMCACHED, 31, "memcached", false)   \
+	X(CASSANDRA, 32, "cassandra", false)   \
+	X(ZOOKEEPER, 33, "zookeeper", false)   \
+	X(LDAP, 34, "ldap", false)             \
+	X(SMTP, 35, "smtp", false)             \
+	X(KERBEROS, 36, "kerberos", false)     \
+	X(SMB, 37, "smb", false)               \
+	X(NFS, 38, "nfs", false)               \
+	X(FTP, 39, "ftp", false)               \
+	X(IMAP, 40, "imap", false)             \
+	X(POP3, 41, "pop3", false)             \
+	X(GIT, 42, "git", false)               \
+	X(RSYNC, 43, "rsync", false)           \
+	X(RDP, 44, "rdp", false)               \
+	X(VNC, 45, "vnc", false)               \
+	X(TELNET, 46, "telnet", false)         \
+	X(SIP, 47, "sip", false)               \
+	X(RTSP, 48, "rtsp", false)             \
+	X(STUN, 49, "stun", false)             \
+	X(NTP, 50, "ntp", false)               \
+	X(SNMP, 51, "snmp", false)             \
+	X(SYSLOG, 52, "syslog", false)         \
+	X(STATSD, 53, "statsd", false)         \
+	X(OPENVPN, 54, "openvpn", false)       \
+	X(WIREGUARD, 55, "wireguard", false)   \
+	X(SOCKS, 56, "socks", false)           \
+	X(MINING, 57, "mining", false)         \
+	X(BITTORRENT, 58, "bittorrent", false) \
+	X(WEBSOCKET, 59, "websocket", false)   \
+	X(IPERF3, 60, "iperf3", false)         \
+	X(RTP, 61, "rtp", false)               \
+	X(TOR, 62, "tor", false)               \
 	X(DTLS, 63, "dtls", false)
 
 enum bh_proto {
@@ -77,9 +77,10 @@ enum bh_proto {
 #define X(id, number, name, probe) BH_PROTO_##id = number,
 	BH_PROTOCOLS(X)
 #undef X
-	BH_PROTO_FIRST = 16,	  /* below: sub-states, never a protocol */
+	    BH_PROTO_FIRST = 16,  /* below: sub-states, never a protocol */
 	BH_PROTO_UNDECIDED = 253, /* the budget ended before anything was certain */
-	BH_PROTO_UNKNOWN = 254,	  /* certainly none of the protocols asked for, and nobody can name it */
+	BH_PROTO_UNKNOWN =
+	    254, /* certainly none of the protocols asked for, and nobody can name it */
 };
 
 /* "http"; "unknown", "undecided" for the two answers; NULL for a number without a name. */
