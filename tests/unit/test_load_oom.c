@@ -203,7 +203,7 @@ static void every_allocation(const char *text, int want)
 		assert_true(n > 50);
 		assert_int_equal(r, want);
 	}
-	print_message("%ld allocations\n", n - 1);
+	print_message("# %ld allocations\n", n - 1);
 }
 
 static void test_good(void **state)

@@ -29,7 +29,7 @@ static void wrong(const char *id, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(buf, sizeof(buf), fmt, ap);
 	va_end(ap);
-	print_message("%s: %s\n", id, buf);
+	print_message("# %s: %s\n", id, buf);
 	n_wrong++;
 }
 
@@ -211,7 +211,7 @@ static void test_as_the_api_server(void **state)
 		check_entry(doc->root->items[i]);
 	assert_int_equal(bh_yaml_next(y, &doc), 0);
 	assert_int_equal(d.n, 0);
-	print_message("%u manifests\n", n_entries);
+	print_message("# %u manifests\n", n_entries);
 	assert_int_equal(n_entries, 89);
 	assert_int_equal(n_wrong, 0);
 }
