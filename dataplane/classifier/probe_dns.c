@@ -28,7 +28,7 @@
  */
 static enum bh_answer name(const uint8_t *p, uint32_t n, uint32_t len, uint32_t *at)
 {
-	uint32_t start = *at, i = *at, total = 0;
+	uint32_t start = *at, i = start, total = 0;
 
 	for (;;) {
 		uint32_t l;

@@ -24,13 +24,11 @@ static enum bh_answer ask(const struct bh_probe *p, const struct talk *t, const 
 			  uint8_t flags)
 {
 	struct bh_view v = { .nc = n[0], .ns = n[1], .udp = flags & 1, .naming = flags & 2 };
-	uint8_t *c = malloc(n[0] + 1), *s = malloc(n[1] + 1);
+	uint8_t *c = malloc(n[0] ? n[0] : 1), *s = malloc(n[1] ? n[1] : 1);
 	enum bh_answer a;
 
 	if (!c || !s)
 		abort();
-	c = realloc(c, n[0] ? n[0] : 1);
-	s = realloc(s, n[1] ? n[1] : 1);
 	memcpy(c, t->side[0], n[0]);
 	memcpy(s, t->side[1], n[1]);
 	v.c = c;
