@@ -26,6 +26,8 @@
 /* The length of a list of elements has 16 bits; one more element must always fit. */
 #define MSG_ROOM  (72U * 1024)
 #define ELEMS_MAX 60000U
+/* Longer than any rule. Attributes are padded by leaving out bytes: these must not be chance (bh_chains_hash()). */
+#define ZEROED 4096U
 
 void bh_batch_init(struct bh_batch *b, const char *table)
 {
@@ -47,6 +49,7 @@ static void *room(struct bh_batch *b)
 		b->failed = true;
 		return NULL;
 	}
+	memset(p, 0, ZEROED);
 	b->buf.len = off;
 	b->msg_off = off;
 	return p;

@@ -173,7 +173,8 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 static bool has_our_chains(struct bh_kernel *k, const struct bh_found *found)
 {
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
-		if (found->state[f][BH_STATE_CHAINS_LO] != (uint32_t)k->chains_hash ||
+		if ((found->flags[f] & NFT_TABLE_F_DORMANT) ||
+		    found->state[f][BH_STATE_CHAINS_LO] != (uint32_t)k->chains_hash ||
 		    found->state[f][BH_STATE_CHAINS_HI] != (uint32_t)(k->chains_hash >> 32))
 			return false;
 	return bh_read_chains_check(k, NULL) == 0;
