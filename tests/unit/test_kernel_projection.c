@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * tests/unit/test_kernel_projection.c - what becomes of a rule set in the kernel, without a kernel
+ *
+ * Text of the elements of maps (tests/golden/nft/projection.txt) and of all rules (tests/golden/nft/chains-*.txt).
+ * BH_REGEN=1 writes the expected texts anew: read the difference.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <libnftnl/chain.h>
+#include <libnftnl/common.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/set.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/file.h"
+#include "common/util.h"
+#include "dataplane/kernel/chains.h"
+#include "dataplane/kernel/projection.h"
+#include "dataplane/kernel/sets.h"
+#include "tests/lib/hand.h"
+
+#define WEB   HAND_EP(1)
+#define DB    HAND_EP(2)
+#define OTHER HAND_EP(3)
+
+#define ALLOW(n)    (BH_WORD_ALLOW | (n))
+#define DROP(n)     (BH_WORD_DROP | (n))
+#define REJECT(n)   (BH_WORD_REJECT | (n))
+#define CONTRACT(n) (BH_WORD_CONTRACT | (n))
+
+static void golden(const char *name, const char *text)
+{
+	const char *root = getenv("BH_SOURCE_ROOT");
+	bh_autofree char *want = NULL;
+	struct bh_err err = { .code = 0 };
+	char path[1024];
+	size_t size;
+
+	assert_non_null(root);
+	(void)snprintf(path, sizeof(path), "%s/tests/golden/nft/%s", root, name);
+	if (getenv("BH_REGEN"))
+		assert_int_equal(bh_file_write(path, text, strlen(text), 0644, &err), 0);
+	if (bh_file_read(path, 1U << 22, &want, &size, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_string_equal(text, want);
+}
+
+static struct bh_projection project(struct hand *h, int expect)
+{
+	struct bh_ruleset *rs = hand_ruleset(h, 7);
+	struct bh_projection p = { .n = 0 };
+
+	assert_int_equal(bh_projection_make(rs, h->addrs, h->n_addrs, &p), expect);
+	bh_ruleset_free(rs);
+	hand_free(h);
+	return p;
+}
+
+static struct hand *shop(void)
+{
+	struct hand *h = hand_new();
+
+	hand_addr(h, "10.1.0.5", WEB, true);
+	hand_addr(h, "10.1.0.6", WEB, true);
+	hand_addr(h, "10.2.0.5", DB, false);
+	hand_addr(h, "10.1.0.7", DB, true);
+	hand_addr(h, "fd01::5", WEB, true);
+	hand_addr(h, "10.9.0.1", OTHER, false);
+	hand_cidr(h, "10.0.0.0/8", 2);
+	hand_cidr(h, "192.168.0.0/16", 3);
+	hand_cidr(h, "fd00::/8", 4);
+	hand_range(h, BH_L4_TCP, BH_PORT_PIECE_BASE + 1, 8000, 8099);
+	hand_range(h, BH_L4_UDP, BH_PORT_PIECE_BASE, 5000, 65535);
+	hand_contract(h, 3, BH_PROTO_HTTP, ALLOW(11), REJECT(12));
+	hand_contract(h, 4, 0, 0, DROP(13));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ANY, BH_PORT_ANY, DROP(2));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_TCP, 80, CONTRACT(3));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_TCP, BH_PORT_PIECE_BASE + 1, ALLOW(4));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_UDP, BH_PORT_PIECE_BASE, REJECT(5));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY_ENDPOINT, BH_L4_ANY, BH_PORT_ANY, DROP(6));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY_ENDPOINT, BH_L4_ICMP, BH_PORT_ANY,
+		  ALLOW(7) | BH_WORD_REPORT);
+	hand_cell(h, BH_DIR_INGRESS, WEB, 3, BH_L4_ANY, BH_PORT_ANY, ALLOW(8));
+	hand_cell(h, BH_DIR_INGRESS, WEB, 4, BH_L4_ANY, BH_PORT_ANY, ALLOW(8));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(9));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_WORLD, BH_L4_ANY, BH_PORT_ANY, ALLOW(10));
+	return h;
+}
+
+static void projection_text(void **state)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection p = project(shop(), 0);
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+
+	(void)state;
+	bh_projection_print(&p, &b);
+	golden("projection.txt", bh_buf_str(&b));
+}
+
+static void projection_is_sorted(void **state)
+{
+	struct hand *h = shop();
+	bh_cleanup(bh_projection_done) struct bh_projection p = { .n = 0 };
+
+	(void)state;
+	/* Numbers of pieces that run otherwise than their ports. */
+	hand_range(h, BH_L4_SCTP, BH_PORT_PIECE_BASE + 9, 10, 19);
+	hand_range(h, BH_L4_SCTP, BH_PORT_PIECE_BASE + 8, 20, 29);
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_SCTP, BH_PORT_PIECE_BASE + 9,
+		  ALLOW(1));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_SCTP, BH_PORT_PIECE_BASE + 8,
+		  ALLOW(1));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_SCTP, 65535, ALLOW(1));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_SCTP, 256, ALLOW(1));
+	p = project(h, 0);
+	assert_true(p.n > 0);
+	for (size_t i = 1; i < p.n; i++)
+		assert_true(bh_kelem_cmp(&p.elems[i - 1], &p.elems[i]) < 0);
+}
+
+/* Nothing that cannot be read as an answer may become one. */
+static void nothing_unclear_gets_into_the_kernel(void **state)
+{
+	struct hand *h;
+
+	(void)state;
+	h = shop();
+	hand_addr(h, "10.3.0.1", BH_CLASS_WORLD, false); /* no endpoint's class */
+	(void)project(h, -EPROTO);
+	h = shop();
+	hand_addr(h, "10.1.0.5", DB, true); /* twice */
+	(void)project(h, -EPROTO);
+	h = shop();
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_ICMP, 80, ALLOW(1));
+	(void)project(h, -EPROTO);
+}
+
+/* A class that is selected but has no cells is closed: its address is a subject all the same. */
+static void subjects_without_cells(void **state)
+{
+	struct hand *h = hand_new();
+	bh_cleanup(bh_projection_done) struct bh_projection p = { .n = 0 };
+	size_t subjects = 0;
+
+	(void)state;
+	hand_class(h, WEB);
+	h->classes[h->n_classes - 1].subject_in = 2;
+	hand_addr(h, "10.1.0.5", WEB, true);
+	p = project(h, 0);
+	for (size_t i = 0; i < p.n; i++)
+		subjects += p.elems[i].set == BH_KSET_SUBJ_IN;
+	assert_int_equal(subjects, 1);
+	assert_int_equal(p.levels[0][0], 0);
+}
+
+/* ---- chains ---- */
+
+static void print_chain(const struct nlmsghdr *h, struct bh_buf *out)
+{
+	struct nftnl_chain *c = nftnl_chain_alloc();
+
+	assert_int_equal(nftnl_chain_nlmsg_parse(h, c), 0);
+	bh_buf_printf(out, "chain %s", nftnl_chain_get_str(c, NFTNL_CHAIN_NAME));
+	if (nftnl_chain_is_set(c, NFTNL_CHAIN_HOOKNUM))
+		bh_buf_printf(out, " hook %u priority %d policy %u",
+			      nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM),
+			      nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO),
+			      nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY));
+	bh_buf_putc(out, '\n');
+	nftnl_chain_free(c);
+}
+
+static void print_rule(const struct nlmsghdr *h, struct bh_buf *out)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+	char text[16384];
+
+	assert_int_equal(nftnl_rule_nlmsg_parse(h, r), 0);
+	assert_true(nftnl_rule_snprintf(text, sizeof(text), r, NFTNL_OUTPUT_DEFAULT, 0) > 0);
+	bh_buf_printf(out, "%s\n", text);
+	nftnl_rule_free(r);
+}
+
+static void print_set(const struct nlmsghdr *h, struct bh_buf *out)
+{
+	struct nftnl_set *s = nftnl_set_alloc();
+	char text[4096];
+
+	assert_int_equal(nftnl_set_nlmsg_parse(h, s), 0);
+	assert_true(nftnl_set_snprintf(text, sizeof(text), s, NFTNL_OUTPUT_DEFAULT, 0) > 0);
+	bh_buf_printf(out, "map %s\n", text);
+	nftnl_set_free(s);
+}
+
+/* Of the maps of single rules: value -> where to. */
+static void print_elems(const struct nlmsghdr *h, struct bh_buf *out)
+{
+	const struct nlattr *list = bh_nl_attr(h, NFTA_SET_ELEM_LIST_ELEMENTS), *e, *key, *v;
+
+	assert_non_null(list);
+	bh_nl_each_attr(e, mnl_attr_get_payload(list), mnl_attr_get_payload_len(list))
+	{
+		uint32_t words[2];
+
+		key = bh_nl_nested(bh_nl_nested(e, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
+		v = bh_nl_nested(bh_nl_nested(e, NFTA_SET_ELEM_DATA), NFTA_DATA_VERDICT);
+		assert_non_null(v);
+		assert_int_equal(mnl_attr_get_payload_len(key), sizeof(words));
+		memcpy(words, mnl_attr_get_payload(key), sizeof(words));
+		bh_buf_printf(out, "\t%x . %x : %d %s\n", words[0], words[1],
+			      (int)bh_nl_u32(bh_nl_nested(v, NFTA_VERDICT_CODE)),
+			      bh_nl_str(bh_nl_nested(v, NFTA_VERDICT_CHAIN)));
+	}
+}
+
+static void print_nlmsg(const struct nlmsghdr *h, void *arg)
+{
+	switch (h->nlmsg_type & 0xff) {
+	case NFT_MSG_NEWCHAIN:
+		print_chain(h, arg);
+		break;
+	case NFT_MSG_NEWRULE:
+		print_rule(h, arg);
+		break;
+	case NFT_MSG_NEWSET:
+		print_set(h, arg);
+		break;
+	case NFT_MSG_NEWSETELEM:
+		print_elems(h, arg);
+		break;
+	default:
+		break;
+	}
+}
+
+static const struct bh_kernel_config config = {
+	.table = "bulkhead",
+	.queue_base = 100,
+	.n_queues = 2,
+	.nflog_group = 5,
+	.group_quarantine = 7,
+	.group_managed = 8,
+};
+
+static void chains_text(uint8_t family, const char *name)
+{
+	const struct bh_kernel_caps caps = { .inner_payload = true,
+					     .dup = true,
+					     .exthdr_reset = true };
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	bh_cleanup(bh_batch_done) struct bh_batch b;
+
+	/* Each way to name the peer and each way to name the port once. */
+	bh_batch_init(&b, config.table);
+	bh_sets_make(&b, family);
+	bh_chains_make(&(struct bh_chains){
+	    .b = &b,
+	    .cfg = &config,
+	    .caps = &caps,
+	    .family = family,
+	    .epoch = 5,
+	    .levels = { bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_EXACT) |
+			    bh_level(BH_LEVEL_PEER_ENDPOINT, BH_LEVEL_PORT_TCP) |
+			    bh_level(BH_LEVEL_PEER_CIDR, BH_LEVEL_PORT_L4) |
+			    bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ANY) | BH_LEVEL_CONTRACT,
+			bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ANY) },
+	});
+	assert_false(b.failed);
+	bh_batch_each(&b, print_nlmsg, &out);
+	golden(name, bh_buf_str(&out));
+}
+
+static void chains_text_ip(void **state)
+{
+	(void)state;
+	chains_text(NFPROTO_IPV4, "chains-ip.txt");
+}
+
+static void chains_text_ip6(void **state)
+{
+	(void)state;
+	chains_text(NFPROTO_IPV6, "chains-ip6.txt");
+}
+
+/* The next agent compares this number: equal for equal chains, another for others. */
+static void number_of_the_chains(void **state)
+{
+	const struct bh_kernel_caps caps = { .inner_payload = true };
+	struct bh_kernel_config other = config;
+	struct bh_kernel_caps reset = caps;
+	uint64_t n = bh_chains_hash(&config, &caps);
+	bh_autofree void *noise = malloc(1U << 20);
+
+	(void)state;
+	assert_int_not_equal(n, 0);
+	assert_non_null(noise);
+	memset(noise, 0x5a, 1U << 20);
+	free(bh_take_ptr(&noise)); /* what is not written must not count */
+	assert_true(bh_chains_hash(&config, &caps) == n);
+	other.queue_base++;
+	assert_true(bh_chains_hash(&other, &caps) != n);
+	reset.exthdr_reset = true;
+	assert_true(bh_chains_hash(&config, &reset) != n);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(projection_text),
+		cmocka_unit_test(projection_is_sorted),
+		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
+		cmocka_unit_test(subjects_without_cells),
+		cmocka_unit_test(chains_text_ip),
+		cmocka_unit_test(chains_text_ip6),
+		cmocka_unit_test(number_of_the_chains),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
