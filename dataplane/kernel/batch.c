@@ -398,6 +398,8 @@ static int refused(const struct bh_batch *b, const struct bh_nl_error *e, struct
 				  "the kernel does not take the change of table %s: %s%s%s",
 				  b->table, strerror(-e->code), e->text[0] ? ": " : "", e->text);
 	describe(b, h, e->off, what, sizeof(what));
+	if (e->code == -ENFILE && (h->nlmsg_type & 0xff) == NFT_MSG_NEWSETELEM)
+		return bh_err_set(err, e->code, "cannot make %s: the map is full", what);
 	return bh_err_set(err, e->code, "cannot %s %s: %s%s%s", verb_of(h), what,
 			  strerror(-e->code), e->text[0] ? ": " : "", e->text);
 }

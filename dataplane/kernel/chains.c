@@ -198,8 +198,7 @@ static void if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, co
 	bh_x_goto(&m->x, to);
 }
 
-static void count_log_drop(struct maker *m, const char *chain, const char *counter,
-			   const char *prefix)
+void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix)
 {
 	struct bh_x *x = &m->x;
 
@@ -249,8 +248,8 @@ static void hooks(struct maker *m)
 	bh_x_cmp32(x, NFT_CMP_EQ, 0, 0);
 	bh_x_goto(x, "spoofed");
 
-	count_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
-	count_log_drop(m, "spoofed", COUNT_SPOOFED, LOG_SPOOFED);
+	bh_chain_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
+	bh_chain_log_drop(m, "spoofed", COUNT_SPOOFED, LOG_SPOOFED);
 
 	/* A verdict is one only for a flow under inspection; what else looks so is cleaned. */
 	bh_x_rule(x, "repeat");

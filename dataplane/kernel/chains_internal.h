@@ -52,6 +52,9 @@ void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg);
 /* The rule goes on if that side is a subject: looks it up and compares, so that nft(8) shows it. */
 void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 
+/* Rules that end @chain: count, report with no reason, drop. */
+void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
+
 /* chains_level.c: rules of the chains that look cells up. */
 void bh_chain_levels(struct maker *m);
 /* Makes the chains that judge by contract, for each of @levels that can meet one. */

@@ -9,7 +9,7 @@
  *
  *  chain l7 { meta mark & 0xff000000 == VMARK goto verdict; goto inspect }
  *  chain inspect {
- *	TCP with SYN or RST goto handshake	# { SYN with payload: log, drop;  SYN: reset the options
+ *	TCP with SYN or RST goto handshake	# { SYN with payload: goto syn_data;  SYN: reset the options
  *						#   fastopen and mptcp;  accept }
  *	payload goto to_queue
  *	neither TCP nor UDP goto to_queue	# nobody can say where their payload begins
@@ -55,8 +55,8 @@
 
 void bh_chain_l7_names(struct maker *m)
 {
-	static const char *const names[] = { "l7",       "verdict", "inspect", "handshake",
-					     "to_queue", "denied",  "kill" };
+	static const char *const names[] = { "l7",       "verdict",  "inspect", "handshake",
+					     "syn_data", "to_queue", "denied",  "kill" };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
 		bh_batch_chain(m->x.b, m->x.family, names[i]);
@@ -121,10 +121,8 @@ static void handshake(struct maker *m)
 	bh_x_rule(x, "handshake");
 	bh_x_if_tcp_flags(x, TCP_SYN, NFT_CMP_NEQ, 0);
 	bh_x_if_payload(x);
-	bh_x_counter(x, COUNT_REFUSED);
-	bh_x_mark(x, 0, 0);
-	bh_x_log(x, m->c->cfg->nflog_group, LOG_MIDSTREAM);
-	bh_x_drop(x);
+	bh_x_goto(x, "syn_data");
+	bh_chain_log_drop(m, "syn_data", COUNT_REFUSED, LOG_MIDSTREAM);
 	no_option(m, OPT_FASTOPEN);
 	no_option(m, OPT_MPTCP);
 	bh_x_rule(x, "handshake");

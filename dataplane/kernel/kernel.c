@@ -11,7 +11,7 @@
  * What is found under our name is kept if its maps have our format: as it is, if the chains are those that this program
  * would make (the hash in the map `state`, their names, hooks, numbers of rules); else the table is made anew in one
  * transaction with the elements that were read from it, so that nothing is open for a moment. Only a table whose format
- * nobody can read is replaced by an empty one.
+ * nobody can read is replaced by an empty one. A start of what was started before repairs: what must be there is known.
  *
  * DOC: The first epoch
  *
@@ -210,12 +210,30 @@ static void take_state(struct bh_kernel *k, const struct bh_found *found)
 	}
 }
 
+/* What must be there is known: as it was, whatever became of it, in one transaction. */
+static int repair(struct bh_kernel *k, struct bh_err *err)
+{
+	struct bh_found found;
+	int r;
+
+	r = bh_kernel_verify(k, NULL);
+	if (r != -ESTALE)
+		return r < 0
+			   ? bh_err_set(err, r, "cannot read table %s: %s", k->table, strerror(-r))
+			   : 0;
+	r = bh_read_tables(k, &found, err);
+	return r < 0 ? r : build(k, &found, err);
+}
+
 int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 {
 	struct bh_found found;
 	int r;
 
-	k->started = false;
+	if (k->started) {
+		*ret_adopted = true;
+		return repair(k, err);
+	}
 	bh_projection_done(&k->now);
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)

@@ -54,6 +54,9 @@ const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
  * of another format or with other chains than ours are replaced in one transaction. New tables hold
  * only the quarantine and let everything else pass until the first apply.
  *
+ * Called again, it repairs: if the tables do not stand as they were left (bh_kernel_verify()), they are made
+ * as they were, in one transaction. A bump should follow, because what others put there may have decided.
+ *
  * *@ret_adopted: true if tables were taken over.
  * Return: 0, -EPERM (a table of that name is owned by somebody else), a negative errno of the kernel
  */

@@ -613,6 +613,102 @@ static void confirming_asks_for_acknowledgements(void **state)
 	}
 }
 
+static void fast_open(int mode)
+{
+	assert_int_equal(netlab_run(NETLAB_CLIENT, "sysctl -qw net.ipv4.tcp_fastopen=%d", mode), 0);
+}
+
+static int connect_fast(uint16_t port, const char *text)
+{
+	int fd = netlab_socket(NETLAB_CLIENT, s.family, SOCK_STREAM);
+	socklen_t len;
+	struct sockaddr_storage to = netlab_sockaddr(NETLAB_SERVER, s.family, port, &len);
+
+	if (sendto(fd, text, strlen(text), MSG_FASTOPEN, (void *)&to, len) < 0)
+		assert_int_equal(errno, EINPROGRESS);
+	return fd;
+}
+
+/* The TCP header of the next SYN that a capture shows; options behind it. */
+static const uint8_t *next_syn(int capture, uint16_t port, uint8_t *buf, size_t size)
+{
+	for (;;) {
+		int n = netlab_read(capture, buf, size, 2000);
+		size_t head = buf[0] >> 4 == 4 ? (buf[0] & 15U) * 4U : 40;
+		uint8_t l4 = buf[0] >> 4 == 4 ? buf[9] : buf[6];
+
+		if (n < 0)
+			fail_msg("no SYN arrives");
+		if ((size_t)n >= head + 20 && l4 == BH_L4_TCP && (buf[head + 13] & 0x12) == 0x02 &&
+		    (buf[head + 2] << 8 | buf[head + 3]) == port)
+			return &buf[head];
+	}
+}
+
+static bool has_option(const uint8_t *tcp, uint8_t kind)
+{
+	size_t end = (tcp[12] >> 4) * 4U;
+
+	for (size_t i = 20; i < end && tcp[i] != 0; i += tcp[i] == 1 ? 1 : tcp[i + 1])
+		if (tcp[i] == kind || (tcp[i] != 1 && tcp[i + 1] < 2))
+			return true;
+	return false;
+}
+
+/* What splits a stream over other packets than those that are judged is not offered to the server. */
+static void syn_options_are_reset(void **state)
+{
+	uint8_t buf[2048];
+	int capture;
+
+	(void)state;
+	http_only();
+	fast_open(1); /* asks for a cookie */
+	capture = netlab_capture(NETLAB_SERVER);
+	BOTH
+	{
+		int fd = connect_fast(8001, "GET /");
+
+		assert_false(has_option(next_syn(capture, 8001, buf, sizeof(buf)), 34));
+		(void)close(fd);
+	}
+	begin();
+	apply();
+	BOTH
+	{
+		int fd = connect_fast(8001, "GET /");
+
+		assert_true(has_option(next_syn(capture, 8001, buf, sizeof(buf)), 34));
+		(void)close(fd);
+	}
+	(void)close(capture);
+}
+
+static void data_in_a_syn_is_refused(void **state)
+{
+	(void)state;
+	http_only();
+	teller_start(QUEUE, 2);
+	fast_open(5); /* data without a cookie */
+	BOTH
+	{
+		int listener = netlab_serve(NETLAB_SERVER, s.family, SOCK_STREAM, 8001);
+		int fd = connect_fast(8001, "GET /"), server;
+		char text[16];
+
+		refused_by(0, 0, 'm', 0);
+		/* The client sends it again behind a plain handshake, and there it is judged. */
+		server = netlab_accept(listener, 5000);
+		assert_true(server >= 0);
+		assert_int_equal(netlab_read(server, text, sizeof(text), 2000), 5);
+		assert_int_equal(teller_seen().results, 1);
+		(void)close(fd);
+		(void)close(server);
+		(void)close(listener);
+	}
+	fast_open(1);
+}
+
 /* ---- changes ---- */
 
 static void policy_change_cuts(void **state)
@@ -887,6 +983,8 @@ int main(void)
 		cmocka_unit_test_teardown(contract_over_udp, after),
 		cmocka_unit_test_teardown(without_a_worker_nothing_passes, after),
 		cmocka_unit_test_teardown(confirming_asks_for_acknowledgements, after),
+		cmocka_unit_test_teardown(syn_options_are_reset, after),
+		cmocka_unit_test_teardown(data_in_a_syn_is_refused, after),
 		cmocka_unit_test_teardown(policy_change_cuts, after),
 		cmocka_unit_test_teardown(known_protocols_are_judged_again, after),
 		cmocka_unit_test_teardown(unknown_flow_under_a_new_contract, after),

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -221,6 +222,18 @@ int netlab_socket(enum netlab_end end, int family, int type)
 	if (fd < 0)
 		die("socket");
 	return keep(fd);
+}
+
+int netlab_capture(enum netlab_end end)
+{
+	int fd;
+
+	enter(ns_fd[end]);
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
+	enter(ns_fd[NETLAB_ROUTER]);
+	if (fd < 0)
+		die("packet socket");
+	return fd;
 }
 
 int netlab_serve(enum netlab_end end, int family, int type, uint16_t port)

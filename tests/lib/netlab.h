@@ -36,6 +36,8 @@ char *netlab_output(enum netlab_end end, const char *fmt, ...)
 const char *netlab_addr(enum netlab_end end, int family);
 /* A socket of an end; non-blocking. */
 int netlab_socket(enum netlab_end end, int family, int type);
+/* Everything that its link receives, from the IP header on. */
+int netlab_capture(enum netlab_end end);
 struct sockaddr_storage netlab_sockaddr(enum netlab_end end, int family, uint16_t port,
 					socklen_t *ret_len);
 
