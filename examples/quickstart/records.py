@@ -24,7 +24,7 @@ def check(path):
                 and "web-http-only" in json.dumps(verdicts)):
             wanted[r["flow"]["ipv"], "intruder"] = True
         if (r["reason"] == "protocol_mismatch" and src.get("name") == "client" and dst["name"] == "meter"
-                and src["labels"] == {"role": "client"} and policy.get("name") == "web-http-only"
+                and src["labels"] == {"role": "client", "app": "cart"} and policy.get("name") == "web-http-only"
                 and (verdicts[0].get("rule") or {}).get("name") == "clients"
                 and r["l7"]["expected"] == ["http"] and r["l7"]["seen"] == "ssh"):
             wanted[r["flow"]["ipv"], "ssh"] = True

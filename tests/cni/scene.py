@@ -24,7 +24,7 @@ def run(*args, check=True, **kwargs):
 
 class Netns:
     def __init__(self, name):
-        self.name, self.path = name, f"/run/netns/{name}"
+        self.name, self.path, self.children = name, f"/run/netns/{name}", []
         run("ip", "netns", "add", name)
         run("ip", "-n", name, "link", "set", "lo", "up")
 
@@ -37,7 +37,17 @@ class Netns:
     def links(self):
         return {link["ifname"]: link for link in self.json("link", "show")}
 
+    def background(self, *args):
+        """A process whose output is read; it ends with the namespace at the latest."""
+        child = subprocess.Popen(["ip", "netns", "exec", self.name, *args], text=True, stdout=subprocess.PIPE)
+        self.children.append(child)
+        return child
+
     def remove(self):
+        for child in self.children:
+            child.kill()
+            child.wait()
+            child.stdout.close()
         run("ip", "netns", "del", self.name, check=False)
 
 
@@ -70,6 +80,9 @@ class Scene:
         self.agent = FakeAgent(self.run_dir, self.tag) if agent else None
         self.conf = {"cniVersion": "1.0.0", "name": "shop", "type": "bulkhead-cni", "runDir": self.run_dir,
                      "agentTimeout": "3s", "ipam": {"ranges": [["10.88.0.0/24"], ["fd00:88::/64"]]}}
+
+    def background(self, *args):
+        return self.host.background(*args)
 
     def container(self):
         c = Netns(f"{self.tag}-{len(self.containers)}")

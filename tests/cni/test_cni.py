@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import select
 import signal
 import socket
 import threading
@@ -193,8 +194,7 @@ s = socket.socket(socket.{family}); s.setsockopt(socket.SOL_SOCKET, socket.SO_RE
 s.bind(({address!r}, 7)); s.listen(); s.settimeout(10); print("up", flush=True)
 c, peer = s.accept(); c.sendall(peer[0].encode()); c.close()
 """
-    child = scenes.subprocess.Popen(["ip", "netns", "exec", b.name, "python3", "-c", server], text=True,
-                                    stdout=scenes.subprocess.PIPE)
+    child = b.background("python3", "-c", server)
     assert child.stdout.readline() == "up\n"
     seen = a.run("python3", "-c", f"""
 import socket
@@ -343,10 +343,13 @@ except TimeoutError:
 
 
 def test_veth_is_born_in_quarantine_and_stays_there_until_the_agent_moves_it(scene):
-    monitor = scenes.subprocess.Popen(["ip", "-n", scene.tag, "-d", "monitor", "link"], text=True,
-                                      stdout=scenes.subprocess.PIPE)
+    monitor = scene.background("ip", "-n", scene.tag, "-d", "monitor", "link")
     scene.host.run("ip", "link", "add", "probe0", "type", "bridge")
-    assert "probe0" in monitor.stdout.readline()  # it listens
+
+    def listens():
+        scene.host.run("ip", "link", "set", "probe0", "mtu", str(1400 + int(time.monotonic() * 1000) % 100))
+        return select.select([monitor.stdout], [], [], 0.05)[0]
+    wait_for("the monitor hears of changes", listens)
     scene.agent.answer = {"ok": True, "state": "quarantined", "revision": 1}
     r = scene.add("c1")
     name = r["interfaces"][0]["name"]
@@ -359,8 +362,6 @@ def test_veth_is_born_in_quarantine_and_stays_there_until_the_agent_moves_it(sce
             break
         if f": {name}@" in line:
             groups.append(re.search(r" group (\S+)", line)[1])
-    monitor.kill()
-    monitor.wait()
     assert groups and set(groups) == {str(QUARANTINE)}
 
 

@@ -71,9 +71,11 @@ class Netns:
                  lambda: re.search(rf":{port}\s", self.run("ss", flag).stdout))
 
     def remove(self):
-        for pid in run("ip", "netns", "pids", self.name, check=False).stdout.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        # More than once: an agent that has not been met yet replaces a worker that has.
+        while pids := run("ip", "netns", "pids", self.name, check=False).stdout.split():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         for child in self.children:
             child.wait(timeout=10)
         run("ip", "netns", "del", self.name, check=False)
