@@ -160,10 +160,11 @@ char *netlab_output(enum netlab_end end, const char *fmt, ...)
 
 const char *netlab_addr(enum netlab_end end, int family)
 {
-	static const char *const addrs[NETLAB_ENDS][2] = {
+	static const char *const addrs[NETLAB_VIP + 1][2] = {
 		{ "10.71.1.2", "fd71:1::2" },
 		{ "10.71.2.1", "fd71:2::1" },
 		{ "10.71.2.2", "fd71:2::2" },
+		{ "10.71.9.9", "fd71:9::9" },
 	};
 
 	return addrs[end][family == 4 ? 0 : 1];

@@ -18,7 +18,14 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum netlab_end { NETLAB_CLIENT, NETLAB_ROUTER, NETLAB_SERVER, NETLAB_ENDS };
+/* NETLAB_VIP is nobody: an address for a test's own NAT. */
+enum netlab_end {
+	NETLAB_CLIENT,
+	NETLAB_ROUTER,
+	NETLAB_SERVER,
+	NETLAB_ENDS,
+	NETLAB_VIP = NETLAB_ENDS
+};
 
 /* Makes the namespaces PREFIX-c, -r, -s and enters the router's. */
 void netlab_up(const char *prefix);
