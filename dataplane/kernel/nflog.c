@@ -188,7 +188,7 @@ static bool read_prefix(struct bh_refused *r, const char *s)
 	return true;
 }
 
-static bool read_message(const struct nlmsghdr *h, struct bh_refused *r)
+bool bh_nflog_parse(const struct nlmsghdr *h, struct bh_refused *r)
 {
 	const struct nlattr *hdr = bh_nl_attr(h, NFULA_PACKET_HDR),
 			    *payload = bh_nl_attr(h, NFULA_PAYLOAD);
@@ -241,7 +241,7 @@ int bh_nflog_read(struct bh_nflog *n, bh_nflog_fn fn, void *arg, uint64_t *ret_l
 				n->seq = bh_nl_u32(seq) + 1;
 				n->seq_known = true;
 			}
-			if (read_message(h, &r))
+			if (bh_nflog_parse(h, &r))
 				fn(arg, &r);
 		}
 	}

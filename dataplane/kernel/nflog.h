@@ -10,6 +10,8 @@
 #include "common/addr.h"
 #include "common/err.h"
 
+#include <stdbool.h>
+
 struct bh_nflog;
 
 struct bh_refused {
@@ -35,5 +37,9 @@ struct bh_nflog *bh_nflog_close(struct bh_nflog *n);
 int bh_nflog_fd(const struct bh_nflog *n);
 /* Everything that is there. *@ret_lost: messages the kernel dropped since the last call (sequence gaps). */
 int bh_nflog_read(struct bh_nflog *n, bh_nflog_fn fn, void *arg, uint64_t *ret_lost) bh_must_check;
+
+/* One message; false if it is none of ours, or says too little. Everything in it may be hostile. */
+struct nlmsghdr;
+bool bh_nflog_parse(const struct nlmsghdr *h, struct bh_refused *ret);
 
 #endif
