@@ -33,29 +33,30 @@
 
 #define EPOCHS (BH_EPOCH_MAX + 1)
 
-int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
+static int check_config(const struct bh_kernel_config *cfg, struct bh_err *err)
 {
-	bh_cleanup(bh_kernel_closep) struct bh_kernel *k = NULL;
-	int r;
-
 	if (!cfg->table || !*cfg->table || strlen(cfg->table) > NFT_NAME_MAXLEN / 4)
 		return bh_err_set(err, -EINVAL,
 				  "the name of the table must have 1 to %d characters",
 				  NFT_NAME_MAXLEN / 4);
 	if (cfg->n_queues == 0 || cfg->n_queues > UINT16_MAX - cfg->queue_base)
-		return bh_err_set(err, -EINVAL,
-				  "queues %u to %u: there must be one at least, and none "
-				  "above 65535",
-				  cfg->queue_base, (unsigned)cfg->queue_base + cfg->n_queues - 1U);
+		return bh_err_set(
+		    err, -EINVAL,
+		    "%u queues from number %u on: there must be one at least, and none "
+		    "above 65535",
+		    cfg->n_queues, cfg->queue_base);
 	if (cfg->group_quarantine == 0 || cfg->group_managed == 0 ||
 	    cfg->group_quarantine == cfg->group_managed)
 		return bh_err_set(err, -EINVAL,
-				  "link groups %u and %u: they must differ, and 0 is every "
-				  "link's",
+				  "link groups %u and %u: they must differ, and 0 is every link's",
 				  cfg->group_quarantine, cfg->group_managed);
-	k = calloc(1, sizeof(*k));
-	if (!k)
-		return bh_err_set(err, -ENOMEM, "out of memory");
+	return 0;
+}
+
+static int init(struct bh_kernel *k, const struct bh_kernel_config *cfg, struct bh_err *err)
+{
+	int r;
+
 	k->nl.fd = k->monitor = -1;
 	k->cfg = *cfg;
 	k->cfg.table = k->table = strdup(cfg->table);
@@ -69,9 +70,26 @@ int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, s
 	if (r < 0)
 		return r;
 	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
-	if (k->chains_hash == 0)
+	return k->chains_hash == 0 ? bh_err_set(err, -ENOMEM, "out of memory") : 0;
+}
+
+int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
+{
+	struct bh_kernel *k;
+	int r;
+
+	r = check_config(cfg, err);
+	if (r < 0)
+		return r;
+	k = calloc(1, sizeof(*k));
+	if (!k)
 		return bh_err_set(err, -ENOMEM, "out of memory");
-	*ret = bh_take_ptr(&k);
+	r = init(k, cfg, err);
+	if (r < 0) {
+		bh_kernel_close(k);
+		return r;
+	}
+	*ret = k;
 	return 0;
 }
 
