@@ -60,6 +60,19 @@ def test_ssh_on_the_http_port_never_reaches_the_server(host, family):
                   lambda: not web.run("ss", "-Htn", "state", "established", "sport = :80").stdout.strip())
 
 
+def test_not_even_the_reset_carries_what_was_refused(host, family):
+    """Whoever listens on the server's interface sees the handshake, the end, and nothing of what was said."""
+    web = host.container("web", app="web")
+    client = host.container("client", role="client")
+    topo.Meter(web, 80, host.dir)
+    host.apply(topo.WEB_ONLY_HTTP)
+    sniffer = topo.Sniffer(web, host.dir)
+    assert topo.tcp(client, web.addrs[family], 80, SSH_BANNER)[0] == "reset"
+    topo.wait_for("the server's socket is closed",
+                  lambda: not web.run("ss", "-Htn", "state", "established", "sport = :80").stdout.strip())
+    assert len(sniffer.bytes) > 100 and b"SSH-" not in sniffer.bytes
+
+
 def test_the_wrong_protocol_in_small_pieces(host, family):
     web = host.container("web", app="web")
     client = host.container("client", role="client")

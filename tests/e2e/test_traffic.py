@@ -75,7 +75,7 @@ def under_traffic(shop, family, what):
     ssh = Traffic(wrong, REFUSED % {"address": address, "payload": b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"})
     what()
     results = {"allowed": allowed.stop(), "intruder": intruder.stop(), "ssh": ssh.stop()}
-    assert results["allowed"][0] > 20 and results["intruder"][0] > 2 and results["ssh"][0] > 2, results
+    assert results["allowed"][0] > 20 and results["intruder"][0] > 0 and results["ssh"][0] > 0, results
     assert results["allowed"][1] == 0, results
     assert results["intruder"][1] == 0 and results["ssh"][1] == 0 and meter.bytes == 0, (results, meter.bytes)
 

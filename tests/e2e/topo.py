@@ -305,6 +305,28 @@ sys.stdout.write(outcome + " " + got.hex())
     return outcome, bytes.fromhex(data)
 
 
+class Sniffer:
+    """Every byte that arrives at a container's interface, whatever the kernel makes of it."""
+
+    def __init__(self, container, folder):
+        self.path = Path(folder) / f"sniffed-{container.name}"
+        container.start("python3", "-c", f"""
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+s.bind(("eth0", 0))
+with open({str(self.path)!r}, "wb", buffering=0) as f:
+    while True:
+        data, address = s.recvfrom(70000)
+        if address[2] != socket.PACKET_OUTGOING:
+            f.write(data)
+""")
+        wait_for("the sniffer's file", self.path.exists)
+
+    @property
+    def bytes(self):
+        return self.path.read_bytes()
+
+
 class Meter:
     """A TCP server that counts what it receives."""
 
