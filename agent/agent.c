@@ -276,6 +276,7 @@ static int on_tick(struct bh_source *s, void *arg)
 	if (a->cni)
 		bh_cni_server_tick(a->cni, now);
 	save_revision(a);
+	bh_agent_note_refused(a);
 	return 0;
 }
 
@@ -456,6 +457,7 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 	}
 	if (r < 0)
 		return r;
+	bh_agent_find_unheard(a);
 	/* What fails here is tried again by itself, and said in status. */
 	(void)!bh_reconcile_now(a->rc, NULL);
 	return 0;
@@ -535,8 +537,10 @@ void bh_agent_stop(struct bh_agent *a)
 		(void)on_nflog(a->nflog_io, bh_nflog_fd(a->nflog), EPOLLIN, a);
 	a->pool = bh_pool_free(a->pool);
 	a->records = bh_records_free(a->records);
-	if (a->rc)
+	if (a->rc) {
 		save_revision(a);
+		bh_agent_note_refused(a);
+	}
 	if (a->started)
 		bh_agent_event(a, "agent", "stopped", NULL);
 	if (a->log)

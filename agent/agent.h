@@ -57,6 +57,8 @@ struct bh_agent {
 	uint64_t saved_revision;
 	bh_msec_t verify_wait; /* grows while somebody keeps changing our tables */
 	bh_msec_t verified;
+	bool noted; /* refused packets, in the run folder */
+	uint64_t noted_refused;
 };
 
 /* Everything up to READY; on failure nothing was changed that was in force. To be released in any case. */
@@ -90,6 +92,10 @@ void bh_agent_bury(struct bh_agent *a, bh_msec_t now);
 
 /* Everything that was reported so far becomes a record; a POST /v1/flush waits a moment before it. */
 void bh_agent_flush_records(struct bh_agent *a);
+
+/* Notes how many packets were refused so far; what an earlier agent noted, less than now, becomes a loss. */
+void bh_agent_note_refused(struct bh_agent *a);
+void bh_agent_find_unheard(struct bh_agent *a);
 
 /* One line of the `policy` or `agent` kind: {"kind": @kind, "event": @event, ...@more}; @more is taken, may be NULL. */
 void bh_agent_event(struct bh_agent *a, const char *kind, const char *event, json_t *more);

@@ -330,9 +330,12 @@ static int start_daemon(struct bh_api *api, int fd, struct bh_err *err)
 
 static gid_t socket_group(void)
 {
-	const struct group *g = getgrnam("bulkhead");
+	struct group g, *found = NULL;
+	char buf[4096];
 
-	return g ? g->gr_gid : (gid_t)-1;
+	if (getgrnam_r("bulkhead", &g, buf, sizeof(buf), &found) != 0 || !found)
+		return (gid_t)-1;
+	return g.gr_gid;
 }
 
 int bh_api_new(struct bh_agent *a, struct bh_api **ret, struct bh_err *err)

@@ -61,6 +61,7 @@ static int each_name(int dirfd, int (*fn)(int dirfd, const char *name, void *arg
 		return r;
 	}
 	rewinddir(d);
+	// cppcheck-suppress readdirCalled
 	while (r == 0 && (e = readdir(d)))
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = fn(dirfd, e->d_name, arg);

@@ -15,6 +15,32 @@
 
 #include "common/banned.h"
 
+const char *bh_violation_name(enum bh_violation v)
+{
+	static const char *const names[] = {
+		[BH_VIOLATION_DEFAULT_DENY] = "default_deny",
+		[BH_VIOLATION_L3L4_DENIED] = "l3l4_denied",
+		[BH_VIOLATION_PROTOCOL_MISMATCH] = "protocol_mismatch",
+		[BH_VIOLATION_PROTOCOL_UNKNOWN] = "protocol_unknown",
+		[BH_VIOLATION_UNDECIDED] = "undecided",
+		[BH_VIOLATION_OVERLAP_CONFLICT] = "overlap_conflict",
+		[BH_VIOLATION_STREAM_START] = "stream_start",
+		[BH_VIOLATION_TCP_URGENT] = "tcp_urgent",
+		[BH_VIOLATION_TRUNCATED] = "truncated",
+		[BH_VIOLATION_RESOURCE_LIMIT] = "resource_limit",
+		[BH_VIOLATION_MIDSTREAM] = "midstream",
+		[BH_VIOLATION_POLICY_CHANGED] = "policy_changed",
+		[BH_VIOLATION_QUARANTINE] = "quarantine",
+		[BH_VIOLATION_SPOOF] = "spoof",
+		[BH_VIOLATION_NO_POLICY_MATCH] = "no_policy_match",
+		[BH_VIOLATION_ALERT] = "alert",
+		[BH_VIOLATION_LOG] = "log",
+	};
+
+	BH_STATIC_ASSERT_TABLE(names, BH_VIOLATION_COUNT);
+	return (unsigned)v < BH_VIOLATION_COUNT && names[v] ? names[v] : "no_policy_match";
+}
+
 static void member(struct bh_buf *b, const char *key, const char *value)
 {
 	bh_buf_printf(b, ",\"%s\":", key);
@@ -209,7 +235,7 @@ static void print_l7(const struct bh_record *r, struct bh_buf *b)
 void bh_record_print(const struct bh_record *r, struct bh_buf *out)
 {
 	bh_buf_puts(out, "\"kind\":\"violation\"");
-	member(out, "reason", r->reason);
+	member(out, "reason", bh_violation_name(r->reason));
 	member(out, "severity", r->severity);
 	member(out, "mode", r->mode);
 	member(out, "action", r->action);

@@ -11,6 +11,30 @@
 #include "common/buf.h"
 #include "dataplane/classifier/engine.h"
 
+/* The closed set of reasons; docs/violation-log.md lists it. */
+enum bh_violation {
+	BH_VIOLATION_INVALID = 0,
+	BH_VIOLATION_DEFAULT_DENY,
+	BH_VIOLATION_L3L4_DENIED,
+	BH_VIOLATION_PROTOCOL_MISMATCH,
+	BH_VIOLATION_PROTOCOL_UNKNOWN,
+	BH_VIOLATION_UNDECIDED,
+	BH_VIOLATION_OVERLAP_CONFLICT,
+	BH_VIOLATION_STREAM_START,
+	BH_VIOLATION_TCP_URGENT,
+	BH_VIOLATION_TRUNCATED,
+	BH_VIOLATION_RESOURCE_LIMIT,
+	BH_VIOLATION_MIDSTREAM,
+	BH_VIOLATION_POLICY_CHANGED,
+	BH_VIOLATION_QUARANTINE,
+	BH_VIOLATION_SPOOF,
+	BH_VIOLATION_NO_POLICY_MATCH,
+	BH_VIOLATION_ALERT, /* allowed, by a rule that wants to be told */
+	BH_VIOLATION_LOG,
+	BH_VIOLATION_COUNT,
+};
+const char *bh_violation_name(enum bh_violation v);
+
 /* One direction that refused, or has something to say. */
 struct bh_record_verdict {
 	enum bh_dir dir;
@@ -19,7 +43,8 @@ struct bh_record_verdict {
 
 struct bh_record {
 	struct bh_generation *gen; /* NULL: nothing is known of the revision */
-	const char *reason, *severity, *mode, *action, *would; /* @would may be NULL */
+	enum bh_violation reason;
+	const char *severity, *mode, *action, *would; /* @would may be NULL */
 	struct bh_addr src, dst;
 	uint8_t l4;
 	uint16_t sport, dport;

@@ -99,17 +99,42 @@ static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_add
 
 /* ---- what the workers find ---- */
 
-static const char *finding_reason(const struct bh_finding *f, const struct bh_reason *why)
+static enum bh_violation cause_reason(unsigned cause)
 {
-	if (f->cause != BH_CAUSE_PROTOCOL && f->cause > BH_CAUSE_INVALID &&
-	    f->cause < BH_CAUSE_COUNT)
-		return bh_cause_name(f->cause);
+	switch ((enum bh_cause)cause) {
+	case BH_CAUSE_UNDECIDED:
+		return BH_VIOLATION_UNDECIDED;
+	case BH_CAUSE_OVERLAP_CONFLICT:
+		return BH_VIOLATION_OVERLAP_CONFLICT;
+	case BH_CAUSE_STREAM_START:
+		return BH_VIOLATION_STREAM_START;
+	case BH_CAUSE_TCP_URGENT:
+		return BH_VIOLATION_TCP_URGENT;
+	case BH_CAUSE_TRUNCATED:
+		return BH_VIOLATION_TRUNCATED;
+	case BH_CAUSE_RESOURCE_LIMIT:
+		return BH_VIOLATION_RESOURCE_LIMIT;
+	case BH_CAUSE_PROTOCOL:
+	case BH_CAUSE_INVALID:
+	case BH_CAUSE_COUNT:
+		break;
+	}
+	return BH_VIOLATION_INVALID;
+}
+
+static enum bh_violation finding_reason(const struct bh_finding *f, const struct bh_reason *why)
+{
+	enum bh_violation cause = cause_reason(f->cause);
+
+	if (cause != BH_VIOLATION_INVALID)
+		return cause;
 	if (why && why->kind == BH_REASON_RULE && why->expected == UINT32_MAX)
-		return "l3l4_denied";
+		return BH_VIOLATION_L3L4_DENIED;
 	if (why && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_WOULD) &&
 	    why->expected == UINT32_MAX)
-		return "default_deny";
-	return f->proto == BH_PROTO_UNKNOWN ? "protocol_unknown" : "protocol_mismatch";
+		return BH_VIOLATION_DEFAULT_DENY;
+	return f->proto == BH_PROTO_UNKNOWN ? BH_VIOLATION_PROTOCOL_UNKNOWN
+					    : BH_VIOLATION_PROTOCOL_MISMATCH;
 }
 
 static void add_verdict(struct bh_record *r, enum bh_dir dir, uint32_t word, bool wanted)
@@ -162,10 +187,10 @@ static void describe_finding(struct bh_record *r, const struct bh_finding *f)
 		r->would = refusal;
 		r->severity = "info";
 	} else if (rule && rule->action == BH_ACTION_LOG) {
-		r->reason = "log";
+		r->reason = BH_VIOLATION_LOG;
 		r->severity = "info";
 	} else {
-		r->reason = "alert";
+		r->reason = BH_VIOLATION_ALERT;
 	}
 }
 
@@ -250,27 +275,27 @@ static bool decides_so(const struct bh_ruleset *rs, const struct bh_decision *d,
 							  : bh_word_number(word) == p->reason);
 }
 
-static const char *refused_reason(const struct bh_refused *p, const struct bh_reason *why)
+static enum bh_violation refused_reason(const struct bh_refused *p, const struct bh_reason *why)
 {
 	switch (p->cause) {
 	case 'q':
-		return "quarantine";
+		return BH_VIOLATION_QUARANTINE;
 	case 's':
-		return "spoof";
+		return BH_VIOLATION_SPOOF;
 	case 'm':
-		return "midstream";
+		return BH_VIOLATION_MIDSTREAM;
 	case 'c':
-		return "policy_changed";
+		return BH_VIOLATION_POLICY_CHANGED;
 	default:
 		break;
 	}
 	if (!why)
-		return "no_policy_match";
+		return BH_VIOLATION_NO_POLICY_MATCH;
 	switch ((enum bh_reason_kind)why->kind) {
 	case BH_REASON_RULE:
-		return "l3l4_denied";
+		return BH_VIOLATION_L3L4_DENIED;
 	case BH_REASON_PROTOCOL:
-		return "protocol_mismatch";
+		return BH_VIOLATION_PROTOCOL_MISMATCH;
 	case BH_REASON_ISOLATED:
 	case BH_REASON_NOT_ISOLATED:
 	case BH_REASON_WOULD:
@@ -278,7 +303,7 @@ static const char *refused_reason(const struct bh_refused *p, const struct bh_re
 	case BH_REASON_COUNT:
 		break;
 	}
-	return "default_deny";
+	return BH_VIOLATION_DEFAULT_DENY;
 }
 
 static void describe_refused(struct bh_record *r, const struct bh_refused *p,
@@ -305,7 +330,8 @@ static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 		} else {
 			const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
 
-			r->reason = rule && rule->action == BH_ACTION_LOG ? "log" : "alert";
+			r->reason = rule && rule->action == BH_ACTION_LOG ? BH_VIOLATION_LOG
+									  : BH_VIOLATION_ALERT;
 		}
 	}
 	if (p->cause == 'q' || p->cause == 's')

@@ -118,6 +118,7 @@ static int scan_folder(struct scan *sc, const char *dir, unsigned depth)
 		return errno == ENOENT && depth > 0 ? 0 : -errno;
 	while (r == 0) {
 		errno = 0;
+		// cppcheck-suppress readdirCalled
 		e = readdir(d);
 		if (!e) {
 			r = -errno;

@@ -398,7 +398,7 @@ void bh_vlog_tick(struct bh_vlog *l, bh_msec_t now)
 
 void bh_vlog_flush(struct bh_vlog *l)
 {
-	struct entry *e, *tmp;
+	struct entry *e = NULL, *tmp = NULL;
 
 	check_file(l);
 	HASH_ITER(hh, l->entries, e, tmp) {
@@ -472,7 +472,7 @@ int bh_vlog_new(const struct bh_vlog_config *cfg, struct bh_vlog **ret, struct b
 
 struct bh_vlog *bh_vlog_free(struct bh_vlog *l)
 {
-	struct entry *e, *tmp;
+	struct entry *e = NULL, *tmp = NULL;
 
 	if (!l)
 		return NULL;

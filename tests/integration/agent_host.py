@@ -213,9 +213,9 @@ class Agent:
 
 @pytest.fixture
 def agent(request):
-    a = Agent()
+    a = Agent(start=False)
     try:
-        yield a
+        yield a.start()
     finally:
         if request.session.testsfailed:
             print(a.log_text())
