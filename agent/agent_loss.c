@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * agent/agent_loss.c - refused packets of the time in which no agent listened
+ *
+ * The kernel goes on refusing when the agent is gone, and its packet log has no listener then. Its counters go on, too.
+ * So their sum is noted in the run folder once a second, and the next agent records the difference as a loss. An agent
+ * that was killed has recorded some of the last second already: the loss is said too large then, never too small.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "common/file.h"
+#include "common/log.h"
+#include "common/parse.h"
+
+#include "common/banned.h"
+
+static char *counted_path(const struct bh_agent *a)
+{
+	char *path;
+
+	return asprintf(&path, "%s/refused", a->cfg.run_dir) < 0 ? NULL : path;
+}
+
+/* What the kernel reports packet by packet; quarantine is left out: nobody's policy is violated there. */
+static int count(struct bh_agent *a, uint64_t *ret)
+{
+	struct bh_kernel_counters c;
+	int r = bh_kernel_counters(a->kernel, &c, NULL);
+
+	if (r == 0)
+		*ret = c.refused + c.spoofed;
+	return r;
+}
+
+void bh_agent_note_refused(struct bh_agent *a)
+{
+	bh_autofree char *path = counted_path(a);
+	bh_autoclose int fd = -1;
+	uint64_t sum;
+	char text[24];
+	int n;
+
+	if (!path || count(a, &sum) < 0 || (a->noted && sum == a->noted_refused))
+		return;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return;
+	/* Always as long as before, by one write: whenever we are killed, a number stands there. */
+	n = snprintf(text, sizeof(text), "%020llu\n", (unsigned long long)sum);
+	if (pwrite(fd, text, (size_t)n, 0) == n) {
+		a->noted = true;
+		a->noted_refused = sum;
+	}
+}
+
+void bh_agent_find_unheard(struct bh_agent *a)
+{
+	bh_autofree char *path = counted_path(a), *text = NULL;
+	uint64_t before, now;
+	size_t size;
+
+	if (!a->adopted || !path || bh_file_read(path, 64, &text, &size, NULL) < 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	if (bh_parse_u64(text, UINT64_MAX / 2, &before) < 0 || count(a, &now) < 0 || now <= before)
+		return;
+	bh_notice("%llu packets were refused while no agent ran",
+		  (unsigned long long)(now - before));
+	bh_vlog_loss(a->log, "agent_down", now - before);
+}
