@@ -23,27 +23,31 @@
 
 #include <stdint.h>
 
-#define BH_MARK_STATE	0xc0000000U
-#define BH_MARK_INSPECT 0x40000000U
-#define BH_MARK_ALLOW	0x80000000U
-#define BH_MARK_DENY	0xc0000000U
-#define BH_MARK_EPOCH	0x3f000000U
-#define BH_MARK_RESULT	0x00ff0000U
-#define BH_MARK_OURS	0xffff0000U
+#define BH_MARK_STATE        0xc0000000U
+#define BH_MARK_INSPECT      0x40000000U
+#define BH_MARK_ALLOW        0x80000000U
+#define BH_MARK_DENY         0xc0000000U
+#define BH_MARK_EPOCH        0x3f000000U
+#define BH_MARK_RESULT       0x00ff0000U
+#define BH_MARK_OURS         0xffff0000U
 #define BH_MARK_EPOCH_SHIFT  24
 #define BH_MARK_RESULT_SHIFT 16
-#define BH_EPOCH_MAX 62U /* epochs run 0..62 and wrap */
+#define BH_EPOCH_MAX         62U /* epochs run 0..62 and wrap */
 
 /* Results below BH_PROTO_FIRST: sub-states of INSPECT (upper nibble of the result is zero). */
-#define BH_SUB_START   0U /* handshake: the first packet of the original direction that is no SYN is queued, bare or not */
+#define BH_SUB_START \
+	0U /* handshake: the first packet of the original direction that is no SYN is queued, bare or not */
 #define BH_SUB_UNDECIDED 1U /* packets with payload are queued */
-#define BH_SUB_CONFIRM 2U /* judged: payload and bare ACKs are queued until the judged bytes are acknowledged */
+#define BH_SUB_CONFIRM \
+	2U /* judged: payload and bare ACKs are queued until the judged bytes are acknowledged */
+#define BH_RESULT_KILLED 255U /* with DENY: both ends were reset; no protocol has this number */
 #define BH_MARK_SUB_MASK 0x00f00000U /* zero: the result is a sub-state */
 
 /* Kernel -> worker. */
-#define BH_QMARK	0x3e000000U /* state 0, epoch 62+: no state of ours looks so */
-#define BH_QMARK_REPLY	0x00010000U /* the packet runs in the reply direction of its connection */
-#define BH_QMARK_START	0x00020000U /* the flow is in BH_SUB_START: its beginning was seen, no payload yet */
+#define BH_QMARK       0x3e000000U /* state 0, epoch 62+: no state of ours looks so */
+#define BH_QMARK_REPLY 0x00010000U /* the packet runs in the reply direction of its connection */
+#define BH_QMARK_START \
+	0x00020000U /* the flow is in BH_SUB_START: its beginning was seen, no payload yet */
 #define BH_QMARK_CONFIRM 0x00040000U /* the flow is in BH_SUB_CONFIRM */
 
 /* Worker -> kernel. */

@@ -10,6 +10,7 @@
  *		something allowed
  *	SUB	as PASS, and the flow's sub-state (dataplane/marks.h) changes
  *	RESULT	the protocol is certain (or unknown, or the budget ended): the kernel decides by it
+ *	REFUSED	the same, where the engine's own look at the rule set says that the kernel will refuse
  *	DROP	neither: a segment that contradicts what was seen (the flow's finding says so), or one held
  *		too long
  *
@@ -34,6 +35,7 @@ enum bh_verdict {
 	BH_VERDICT_PASS,
 	BH_VERDICT_SUB,    /* value: BH_SUB_* */
 	BH_VERDICT_RESULT, /* value: enum bh_proto, UNKNOWN and UNDECIDED included */
+	BH_VERDICT_REFUSED, /* as RESULT, and the rule set refuses it: nobody is to see the payload */
 	BH_VERDICT_DROP,
 };
 

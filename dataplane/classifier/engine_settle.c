@@ -23,7 +23,9 @@ void bh_engine_answer_settled(struct bh_engine *e, uint32_t id, const struct bh_
 	if (f->flags & BH_FLOW_DROP)
 		bh_engine_answer(e, id, BH_VERDICT_DROP, 0);
 	else
-		bh_engine_answer(e, id, BH_VERDICT_RESULT, f->proto);
+		bh_engine_answer(
+		    e, id, f->flags & BH_FLOW_REFUSED ? BH_VERDICT_REFUSED : BH_VERDICT_RESULT,
+		    f->proto);
 }
 
 void bh_engine_pass(struct bh_engine *e, const struct bh_input *in, struct bh_flow *f)

@@ -228,3 +228,42 @@ bool bh_headers_checksum_ok(const struct bh_headers *h)
 	sum = sum16(sum, h->dst.bytes, alen);
 	return sum16(sum, h->l4_start, h->l4_len) == 0xffff;
 }
+
+static uint32_t tcp_sum(const struct bh_headers *h, const uint8_t *tcp, uint32_t len)
+{
+	uint32_t alen = (uint32_t)bh_addr_size(&h->src), sum = BH_L4_TCP + len;
+
+	sum = sum16(sum, h->src.bytes, alen);
+	sum = sum16(sum, h->dst.bytes, alen);
+	return sum16(sum, tcp, len);
+}
+
+static void put_be16(uint8_t *p, uint32_t v)
+{
+	p[0] = (uint8_t)(v >> 8);
+	p[1] = (uint8_t)v;
+}
+
+uint32_t bh_headers_bare(const uint8_t *data, const struct bh_headers *h, uint8_t *out, size_t cap)
+{
+	uint32_t l3, l4, len;
+
+	if (h->l4 != BH_L4_TCP || !h->payload)
+		return 0;
+	l3 = (uint32_t)(h->l4_start - data);
+	l4 = (uint32_t)(h->payload - h->l4_start);
+	len = l3 + l4;
+	if (len > cap)
+		return 0;
+	memcpy(out, data, len);
+	if (h->src.family == 4) {
+		put_be16(out + 2, len);
+		put_be16(out + 10, 0);
+		put_be16(out + 10, ~sum16(0, out, (out[0] & 15U) * 4U));
+	} else {
+		put_be16(out + 4, len - 40);
+	}
+	put_be16(out + l3 + 16, 0);
+	put_be16(out + l3 + 16, ~tcp_sum(h, out + l3, l4));
+	return len;
+}

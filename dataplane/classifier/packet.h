@@ -53,6 +53,15 @@ struct bh_headers {
 enum bh_headers_result bh_headers_parse(const uint8_t *data, uint32_t len, uint32_t wire_len,
 					struct bh_headers *ret);
 
+/**
+ * bh_headers_bare() - A TCP packet without its payload
+ * @data:	The packet that @h was read from
+ * @out:	@cap bytes; lengths and checksums in it are those of the shorter packet
+ *
+ * Return: bytes written; 0 where it is no TCP packet, or its headers do not fit
+ */
+uint32_t bh_headers_bare(const uint8_t *data, const struct bh_headers *h, uint8_t *out, size_t cap);
+
 /* The checksum of TCP or UDP is right (a UDP/IPv4 checksum of 0 says "none"); true for other protocols. */
 bool bh_headers_checksum_ok(const struct bh_headers *h);
 

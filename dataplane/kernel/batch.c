@@ -240,8 +240,12 @@ void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, co
 	if (flags)
 		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(flags));
 	put_value(h, NFTA_SET_ELEM_KEY, key, key_len);
-	if (data)
-		put_value(h, NFTA_SET_ELEM_DATA, data, sizeof(*data));
+	if (data) {
+		const uint32_t words[2] = { *data, *data & BH_WORD_VERDICT };
+
+		put_value(h, NFTA_SET_ELEM_DATA, words,
+			  bh_kset_has_words(set) ? sizeof(words) : sizeof(*data));
+	}
 	mnl_attr_nest_end(h, nest);
 	if ((size_t)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)b->elems) > ELEMS_MAX)
 		bh_batch_elems_end(b);

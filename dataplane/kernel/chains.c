@@ -27,7 +27,7 @@
  *	ip daddr map @subj_in != 0 goto fresh_in
  *	goto out }
  *  chain fresh_in {		# one rule for each level in use, see chains_level.c
- *	key map @cell & VERDICT vmap { allow: goto out, drop: goto no_in, reject: goto no_in, contract: goto contract_in }
+ *	key map @cell vmap { allow: goto out, drop: goto no_in, reject: goto no_in, contract: goto contract_in }
  *	goto no_in }		# a subject without a cell: closed
  *  chain contract_in {
  *	TCP, but no SYN: goto midstream_in	# the start must be seen
@@ -52,12 +52,12 @@
  *	jump state
  *	goto allow }
  *  chain again_in {
- *	key map @cell & VERDICT vmap { allow: return, drop: goto no_in, reject: goto no_in, contract: goto judge_in_* }
+ *	key map @cell vmap { allow: return, drop: goto no_in, reject: goto no_in, contract: goto judge_in_* }
  *	goto no_in }
  *  chain judge_in_* {		# one for each level
  *	result is a sub-state: goto unjudged_in	 # { INSPECT: goto renew (INSPECT|E), return;  goto no_in }
- *	contract . result map @contract_result & VERDICT vmap { allow: return, drop: goto no_in, reject: goto no_in }
- *	contract . 0      map @contract_result & VERDICT vmap { ... }
+ *	contract . result map @contract_result vmap { allow: return, drop: goto no_in, reject: goto no_in }
+ *	contract . 0      map @contract_result vmap { ... }
  *	goto no_in }
  *
  * A flow under inspection (chains_l7.c): l7, verdict, inspect, handshake, to_queue.

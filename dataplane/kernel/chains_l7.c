@@ -34,6 +34,11 @@
  * The packet that was refused is made into a reset for its receiver: its flags become RST|ACK, its source what
  * NAT would have made of it, and a copy leaves by `dup`, untracked. Then it is put back as it was, but for a plain
  * ACK, and `reject` answers its sender. So both ends know at once. A SYN is only answered.
+ *
+ * A reset that carried what was refused would be a way through for two ends that listen at their interfaces. So the
+ * worker takes the payload off the packet that it refuses; where one has payload all the same, only its sender is
+ * answered. A flow that a change of policy cuts was allowed up to then: its receiver gets one reset, whatever that
+ * packet carries, and the result KILLED remembers it.
  */
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -55,8 +60,9 @@
 
 void bh_chain_l7_names(struct maker *m)
 {
-	static const char *const names[] = { "l7",       "verdict",  "inspect", "handshake",
-					     "syn_data", "to_queue", "denied",  "kill" };
+	static const char *const names[] = { "l7",        "verdict",  "inspect",
+					     "handshake", "syn_data", "to_queue",
+					     "denied",    "kill",     "kill_sender" };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
 		bh_batch_chain(m->x.b, m->x.family, names[i]);
@@ -233,17 +239,31 @@ static void kill_flow(struct maker *m)
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_jump(x, "stamp_deny");
 	bh_x_rule(x, "denied");
+	bh_x_if_payload(x);
+	bh_x_goto(x, "kill_sender");
+	bh_x_rule(x, "denied");
 	bh_x_goto(x, "kill");
 
 	bh_x_rule(x, "kill");
-	bh_x_counter(x, COUNT_KILLED);
-	bh_x_end(x);
+	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_RESULT_KILLED << BH_MARK_RESULT_SHIFT);
+	bh_x_if_payload(x);
+	bh_x_goto(x, "kill_sender");
 	for (unsigned dir = ORIGINAL; m->c->caps->dup && dir <= REPLY; dir++)
 		reset_receiver(m, dir);
 	bh_x_rule(x, "kill");
 	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
-	bh_x_reject_tcp(x);
+	bh_x_ct_mark(x, ~BH_MARK_RESULT, BH_RESULT_KILLED << BH_MARK_RESULT_SHIFT);
+	bh_x_end(x);
 	bh_x_rule(x, "kill");
+	bh_x_goto(x, "kill_sender");
+
+	bh_x_rule(x, "kill_sender");
+	bh_x_counter(x, COUNT_KILLED);
+	bh_x_end(x);
+	bh_x_rule(x, "kill_sender");
+	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+	bh_x_reject_tcp(x);
+	bh_x_rule(x, "kill_sender");
 	bh_x_reject_icmp(x, m->f->icmp_prohibited);
 }
 

@@ -9,12 +9,14 @@
  * policy/ruleset.h, the first cell that hits ends it. A rule makes the key in registers 0-4, looks the cell up and goes by
  * the verdict in its word:
  *
- *	dir . subject . peer . port . l4 map @cell & 0xe0000000 vmap { allow, drop, reject, contract }
+ *	dir . subject . peer . port . l4 map @cell vmap { allow, drop, reject, contract }
  *
  * nft(8) 1.0.6 dies on a key in which it meets the result of a map. It looks at what the first register of the key was
  * loaded with, and goes on behind that. So the first four words of a key are loaded as one immediate of 16 bytes, of
  * which the first word stays, and the parts are put over the others; what comes behind is no map's result. The immediate
- * also zeroes what is "any".
+ * also zeroes what is "any". For the same reason the data of a cell are two words, the decision word and its verdict
+ * alone: they land in two registers, of which nft knows the first only, so the key of the vmap is what it saw there
+ * before, an immediate. (Nor has the verdict to be masked out.)
  *
  * An endpoint never goes by the CIDR that its address lies in: its class knows of it. So where CIDRs are in use,
  * endpoints take a chain of their own (..._ep).
@@ -42,14 +44,14 @@
 enum place { FRESH, AGAIN, WHY };
 
 /*
- * Registers: 0-4 the key of a cell, 5 its word, 6-7 what a switch takes; then 8-10 the
- * key of a result, where an address may have been.
+ * Registers: 0-4 the key of a cell, 5 its word, 6 its verdict; 8-10 the key of a result, where an
+ * address may have been.
  */
-#define R_PORT   3U
-#define R_L4     4U
-#define R_WORD   5U
-#define R_RESULT 8U
-#define R_SWITCH 6U
+#define R_PORT    3U
+#define R_L4      4U
+#define R_WORD    5U
+#define R_VERDICT 6U
+#define R_RESULT  8U
 
 static const char *const peer_names[] = { "class", "endpoint", "cidr", "any" };
 BH_STATIC_ASSERT_TABLE(peer_names, BH_LEVEL_PEER_COUNT);
@@ -78,6 +80,15 @@ static void load_port(struct maker *m, bool header, unsigned reg)
 		bh_x_payload(&m->x, NFT_PAYLOAD_TRANSPORT_HEADER, 2, 2, reg);
 	else
 		bh_x_ct(&m->x, NFT_CT_PROTO_SRC, reg, REPLY);
+}
+
+/* The word for the key at @key into R_WORD, its verdict alone into R_VERDICT. */
+static void load_word(struct maker *m, enum bh_kset set, unsigned key)
+{
+	static const uint32_t none;
+
+	bh_x_imm(&m->x, R_VERDICT, &none, sizeof(none));
+	bh_x_map(&m->x, bh_kset_name(set), key, R_WORD);
 }
 
 static enum bh_kset range_set(unsigned port)
@@ -121,7 +132,7 @@ static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned por
 		load_port(m, header, addr);
 		bh_x_map(x, bh_kset_name(range_set(port)), addr, R_PORT);
 	}
-	bh_x_map(x, bh_kset_name(BH_KSET_CELL), 0, R_WORD);
+	load_word(m, BH_KSET_CELL, 0);
 }
 
 static void begin_level(struct maker *m, const char *chain, unsigned peer, unsigned port)
@@ -160,7 +171,7 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 		cases[3].chain = bh_chain_contract.name[dir];
 	else if (contracts)
 		cases[3].chain = judge_name(dir, peer, port, judge);
-	bh_x_switch(x, R_WORD, BH_WORD_VERDICT, R_SWITCH, cases, BH_ARRAY_SIZE(cases));
+	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 
 static bool uses_peer(uint32_t levels, unsigned peer)
@@ -236,8 +247,8 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 		bh_x_ct(x, NFT_CT_MARK, R_RESULT + 2, BH_X_NO_DIR);
 		bh_x_bits32(x, R_RESULT + 2, R_RESULT + 2, BH_MARK_RESULT, 0);
 	}
-	bh_x_map(x, bh_kset_name(BH_KSET_RESULT), R_RESULT, R_WORD);
-	bh_x_switch(x, R_WORD, BH_WORD_VERDICT, R_SWITCH, cases, BH_ARRAY_SIZE(cases));
+	load_word(m, BH_KSET_RESULT, R_RESULT);
+	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 
 static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned port)

@@ -125,13 +125,12 @@ void bh_x_jump(struct bh_x *x, const char *chain)
 
 static int case_add(struct nftnl_set *s, const struct bh_x_case *c)
 {
-	const uint32_t key[2] = { 0, c->key };
 	struct nftnl_set_elem *e = nftnl_set_elem_alloc();
 
 	if (!e)
 		return -ENOMEM;
 	nftnl_set_elem_add(s, e);
-	if (nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, key, sizeof(key)) < 0)
+	if (nftnl_set_elem_set(e, NFTNL_SET_ELEM_KEY, &c->key, sizeof(c->key)) < 0)
 		return -ENOMEM;
 	nftnl_set_elem_set_u32(e, NFTNL_SET_ELEM_VERDICT, (uint32_t)c->verdict);
 	if (c->chain && nftnl_set_elem_set_str(e, NFTNL_SET_ELEM_CHAIN, c->chain) < 0)
@@ -139,14 +138,8 @@ static int case_add(struct nftnl_set *s, const struct bh_x_case *c)
 	return 0;
 }
 
-/*
- * The key is a zero and the value, laid over an immediate of both: nft(8) 1.0.6 looks at what the first register
- * was loaded with and dies if that is the result of a map (chains_level.c).
- */
-void bh_x_switch(struct bh_x *x, unsigned reg, uint32_t mask, unsigned tmp,
-		 const struct bh_x_case *cases, size_t n)
+void bh_x_switch(struct bh_x *x, unsigned reg, const struct bh_x_case *cases, size_t n)
 {
-	static const uint32_t zero[2];
 	static const char name[] = "__map%d"; /* the kernel makes a name of it */
 	struct nftnl_set *s = nftnl_set_alloc();
 	uint32_t id = x->b->next_set_id++;
@@ -160,8 +153,8 @@ void bh_x_switch(struct bh_x *x, unsigned reg, uint32_t mask, unsigned tmp,
 		nftnl_set_set_u32(s, NFTNL_SET_ID, id);
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS,
 				  NFT_SET_ANONYMOUS | NFT_SET_CONSTANT | NFT_SET_MAP);
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, sizeof(zero));
-		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, 19 << 6 | 19); /* nft's "mark . mark" */
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_LEN, sizeof(cases->key));
+		nftnl_set_set_u32(s, NFTNL_SET_KEY_TYPE, 19); /* nft's "mark" */
 		nftnl_set_set_u32(s, NFTNL_SET_DATA_TYPE, NFT_DATA_VERDICT);
 		nftnl_set_set_u32(s, NFTNL_SET_DESC_SIZE, (uint32_t)n);
 	}
@@ -173,10 +166,8 @@ void bh_x_switch(struct bh_x *x, unsigned reg, uint32_t mask, unsigned tmp,
 	}
 	bh_batch_set(x->b, x->family, s);
 
-	bh_x_imm(x, tmp, zero, sizeof(zero));
-	bh_x_bits32(x, reg, tmp + 1, mask, 0);
 	e = add(x, "lookup");
-	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(tmp));
+	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(reg));
 	u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
 	u32(e, NFTNL_EXPR_LOOKUP_SET_ID, id);
 	str(x, e, NFTNL_EXPR_LOOKUP_SET, name);

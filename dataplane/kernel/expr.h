@@ -38,11 +38,10 @@ struct bh_x_case {
 	const char *chain; /* of NFT_GOTO, NFT_JUMP */
 };
 /*
- * By the value in register @reg & @mask; none of @cases: the rule does not match. Ends the rule. Takes two
- * registers from @tmp on.
+ * By the value in register @reg; none of @cases: the rule does not match. Ends the rule. The register must be
+ * one that nft(8) knows a length of (chains_level.c).
  */
-void bh_x_switch(struct bh_x *x, unsigned reg, uint32_t mask, unsigned tmp,
-		 const struct bh_x_case *cases, size_t n);
+void bh_x_switch(struct bh_x *x, unsigned reg, const struct bh_x_case *cases, size_t n);
 
 /* Loads. */
 void bh_x_meta(struct bh_x *x, enum nft_meta_keys key, unsigned reg);

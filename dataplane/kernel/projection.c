@@ -72,6 +72,11 @@ bool bh_kset_is_interval(enum bh_kset s)
 	       s == BH_KSET_PORT_SCTP;
 }
 
+bool bh_kset_has_words(enum bh_kset s)
+{
+	return s == BH_KSET_CELL || s == BH_KSET_RESULT;
+}
+
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 {
 	switch (s) {
@@ -117,7 +122,7 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b)
 		r = cmp_u32(a->set, b->set);
 	if (r != 0)
 		return r;
-	if (a->set != BH_KSET_CELL && a->set != BH_KSET_RESULT)
+	if (!bh_kset_has_words(a->set))
 		return memcmp(a->key, b->key, a->key_len);
 	for (unsigned i = 0; r == 0 && i < 3; i++)
 		r = cmp_u32(word_at(a->key, i), word_at(b->key, i));
@@ -661,7 +666,7 @@ static void print_data(const struct bh_kelem *e, struct bh_buf *out)
 	};
 	const char *v = verdicts[bh_word_verdict(e->data) >> 29];
 
-	if (e->set != BH_KSET_CELL && e->set != BH_KSET_RESULT)
+	if (!bh_kset_has_words(e->set))
 		bh_buf_printf(out, "0x%x\n",
 			      bh_kset_is_interval(e->set) && e->set != BH_KSET_CIDR ? ntohl(e->data)
 										    : e->data);

@@ -87,6 +87,8 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b);
 const char *bh_kset_name(enum bh_kset s);       /* as `nft list` shows it */
 enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours */
 bool bh_kset_is_interval(enum bh_kset s);
+/* Is the data a decision word? Then its verdict alone stands behind it: eight bytes. */
+bool bh_kset_has_words(enum bh_kset s);
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family); /* bytes; @family: 4, 6 */
 /* A key as people read it. Return: @buf */
 const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,

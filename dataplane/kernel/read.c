@@ -94,6 +94,20 @@ static void elems_begin(void *arg)
 /* Marks an interval's end until intervals are put together; no projection has it. */
 #define IS_END 0xff
 
+static bool read_data(enum bh_kset set, const struct nlattr *data, uint32_t *ret)
+{
+	uint32_t words[2];
+	size_t len = bh_kset_has_words(set) ? sizeof(words) : sizeof(words[0]);
+
+	if (mnl_attr_get_payload_len(data) != len)
+		return false;
+	memcpy(words, mnl_attr_get_payload(data), len);
+	if (bh_kset_has_words(set) && words[1] != (words[0] & BH_WORD_VERDICT))
+		return false;
+	*ret = words[0];
+	return true;
+}
+
 static int elem_one(struct elems *e, const struct nlattr *a)
 {
 	const struct nlattr *key, *data;
@@ -121,10 +135,8 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 	memcpy(n->key, mnl_attr_get_payload(key), n->key_len);
 	if (bh_nl_u32(bh_nl_nested(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
 		n->pad = IS_END;
-	else if (!data || mnl_attr_get_payload_len(data) != sizeof(n->data))
+	else if (!data || !read_data(e->set, data, &n->data))
 		return -ESTALE;
-	else
-		memcpy(&n->data, mnl_attr_get_payload(data), sizeof(n->data));
 	e->n++;
 	return 0;
 }

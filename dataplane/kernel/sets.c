@@ -25,7 +25,7 @@
 #include "common/banned.h"
 
 #define PEER_SIZE    (1U << 18)
-#define SUBJECT_SIZE (1U << 16)
+#define SUBJECT_SIZE (1U << 14)
 
 /* nft's data types (its include/datatype.h), and how it packs them for concatenations. */
 #define TYPE_IPADDR    7U
@@ -77,6 +77,7 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 {
 	enum byteorder order;
 	uint32_t type = key_type(s, family, &order);
+	bool words = bh_kset_has_words(s);
 
 	nftnl_set_set_u32(n, NFTNL_SET_FAMILY, family);
 	nftnl_set_set_u32(n, NFTNL_SET_ID, s);
@@ -85,12 +86,14 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 	nftnl_set_set_u32(n, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(n, NFTNL_SET_KEY_LEN,
 			  (uint32_t)bh_kset_key_len(s, family == NFPROTO_IPV4 ? 4 : 6));
-	nftnl_set_set_u32(n, NFTNL_SET_DATA_TYPE, TYPE_MARK);
-	nftnl_set_set_u32(n, NFTNL_SET_DATA_LEN, 4);
+	nftnl_set_set_u32(n, NFTNL_SET_DATA_TYPE,
+			  words ? TYPE_CAT(TYPE_MARK, TYPE_MARK) : TYPE_MARK);
+	nftnl_set_set_u32(n, NFTNL_SET_DATA_LEN, words ? 8 : 4);
 	if (size_of(s, family) > 0)
 		nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, size_of(s, family));
 	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order) &&
-	       nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER, ORDER_HOST) &&
+	       nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER,
+				   words ? ORDER_INVALID : ORDER_HOST) &&
 	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
 	       nftnl_set_set_str(n, NFTNL_SET_NAME, bh_kset_name(s)) == 0 &&
 	       nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),

@@ -9,6 +9,14 @@
  * in the table is sent: an answer too many goes nowhere, and none is sent but by answer(). A packet that
  * cannot enter the table is answered at once, with a drop.
  *
+ * DOC: Refused payload
+ *
+ * The kernel resets both ends of a connection that the verdict refuses: the packet goes on to the receiver as
+ * an RST. It must not carry there what was refused, to be read by whoever listens at the interface. So its
+ * payload is taken off here. Should the kernel decide otherwise (it has another revision), what passes is a
+ * bare ACK, and TCP sends the payload again. A packet that was held meanwhile is not at hand any more; the
+ * kernel sends no copy of a refused packet that has payload (dataplane/kernel/chains_l7.c).
+ *
  * DOC: A predecessor's packets
  *
  * A worker that died had read packets that nobody else will answer. What it had not read still stands in the
@@ -23,6 +31,7 @@
 
 #include "common/hash.h"
 #include "common/util.h"
+#include "dataplane/classifier/packet.h"
 #include "dataplane/worker/nfq.h"
 
 #include "common/banned.h"
@@ -54,6 +63,7 @@ struct bh_judge {
 	struct rules rules;
 	bool started; /* a packet was read */
 	bh_msec_t now;
+	const struct bh_packet *at; /* the one the engine has in hand; NULL: none */
 	size_t n_pending;
 	struct pending *pending;
 };
@@ -95,6 +105,18 @@ static void pending_remove(struct bh_judge *j, struct pending *p)
 	j->n_pending--;
 }
 
+/* The packet in hand without its payload, if it is @id and TCP; else 0. @out: BH_NFQ_PACKET_MAX bytes. */
+static uint32_t without_payload(const struct bh_judge *j, uint32_t id, uint8_t *out)
+{
+	struct bh_headers h;
+
+	if (!j->at || j->at->id != id ||
+	    bh_headers_parse(j->at->data, j->at->len, j->at->wire_len, &h) == BH_HEADERS_BAD ||
+	    h.payload_len == 0)
+		return 0;
+	return bh_headers_bare(j->at->data, &h, out, BH_NFQ_PACKET_MAX);
+}
+
 /*
  * The one place from which a verdict leaves. @mark: the packet's, of which our half is always cleared.
  * What is not exactly an answer of the engine drops the packet.
@@ -102,18 +124,22 @@ static void pending_remove(struct bh_judge *j, struct pending *p)
 static void answer(struct bh_judge *j, uint32_t id, uint32_t mark, enum bh_verdict v,
 		   unsigned result)
 {
-	uint32_t verdict = NF_DROP;
+	uint8_t bare[BH_NFQ_PACKET_MAX];
+	uint32_t verdict = NF_DROP, bare_len = 0;
 
 	mark &= ~BH_MARK_OURS;
 	if (v == BH_VERDICT_PASS) {
 		verdict = NF_ACCEPT;
 	} else if ((v == BH_VERDICT_SUB && result <= BH_SUB_CONFIRM) ||
-		   (v == BH_VERDICT_RESULT && result >= BH_PROTO_FIRST &&
-		    result <= BH_MARK_RESULT >> BH_MARK_RESULT_SHIFT)) {
+		   ((v == BH_VERDICT_RESULT || v == BH_VERDICT_REFUSED) &&
+		    result >= BH_PROTO_FIRST && result < BH_RESULT_KILLED)) {
 		verdict = NF_REPEAT;
 		mark |= BH_VMARK | result << BH_MARK_RESULT_SHIFT;
 	}
-	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, mark);
+	if (v == BH_VERDICT_REFUSED)
+		bare_len = without_payload(j, id, bare);
+	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, mark, bare_len ? bare : NULL,
+		       bare_len);
 }
 
 static void on_verdict(void *arg, uint32_t id, enum bh_verdict v, unsigned result)
@@ -164,7 +190,9 @@ static void on_packet(void *arg, const struct bh_nfq_packet *np)
 	}
 	*slot = (struct pending){ .id = np->id, .mark = np->mark & 0xffff, .used = 1 };
 	j->n_pending++;
+	j->at = &p;
 	bh_engine_packet(j->engine, &p);
+	j->at = NULL;
 }
 
 int bh_judge_new(int queue_fd, uint16_t queue, const struct bh_engine_config *cfg,

@@ -338,29 +338,36 @@ void bh_nfq_flush(struct bh_nfq *q)
 }
 
 static void put_verdict(struct bh_nfq *q, uint16_t type, uint32_t seq, uint32_t id,
-			uint32_t verdict, bool has_mark, uint32_t mark)
+			uint32_t verdict, bool has_mark, uint32_t mark, const uint8_t *packet,
+			uint32_t packet_len)
 {
 	const struct nfqnl_msg_verdict_hdr hdr = { .verdict = htonl(verdict), .id = htonl(id) };
 	struct nlmsghdr *nlh;
 
-	if (q->out_len + VERDICT_SIZE > OUT_SIZE)
+	if (packet_len > BH_NFQ_PACKET_MAX)
+		packet = NULL;
+	if (q->out_len + VERDICT_SIZE + (packet ? BH_NFQ_PACKET_MAX : 0) > OUT_SIZE)
 		bh_nfq_flush(q);
 	nlh = put_header(q->out + q->out_len, q->queue, type, 0, seq);
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(hdr), &hdr);
 	if (has_mark)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
+	if (packet)
+		mnl_attr_put(nlh, NFQA_PAYLOAD, packet_len, packet);
 	q->out_len += (uint32_t)NLMSG_ALIGN(nlh->nlmsg_len);
 	q->out_n += type == NFQNL_MSG_VERDICT;
 }
 
-void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark)
+void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark,
+		    const uint8_t *packet, uint32_t packet_len)
 {
-	put_verdict(q, NFQNL_MSG_VERDICT, SEQ_VERDICT, id, verdict, has_mark, mark);
+	put_verdict(q, NFQNL_MSG_VERDICT, SEQ_VERDICT, id, verdict, has_mark, mark, packet,
+		    packet_len);
 }
 
 void bh_nfq_drop_until(struct bh_nfq *q, uint32_t id)
 {
-	put_verdict(q, NFQNL_MSG_VERDICT_BATCH, SEQ_BATCH, id, NF_DROP, false, 0);
+	put_verdict(q, NFQNL_MSG_VERDICT_BATCH, SEQ_BATCH, id, NF_DROP, false, 0, NULL, 0);
 }
 
 void bh_nfq_stats_get(const struct bh_nfq *q, struct bh_nfq_stats *ret)

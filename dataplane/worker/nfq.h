@@ -55,8 +55,15 @@ BH_DEFINE_CLEANUP(struct bh_nfq, bh_nfq_free);
 int bh_nfq_read(struct bh_nfq *q, bh_nfq_fn fn, void *arg) bh_must_check;
 #define BH_NFQ_ROUND 32U
 
-/* Collected, and sent by bh_nfq_flush() or when there is no more room. @verdict: NF_ACCEPT, NF_DROP, NF_REPEAT. */
-void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark);
+/* What a verdict may put in place of a packet, bytes: IPv6 with some extension headers, and TCP. */
+#define BH_NFQ_PACKET_MAX 256U
+
+/*
+ * Collected, and sent by bh_nfq_flush() or when there is no more room. @verdict: NF_ACCEPT, NF_DROP, NF_REPEAT.
+ * @packet: takes the place of the packet (@packet_len bytes, at most BH_NFQ_PACKET_MAX); NULL: it stays as it is.
+ */
+void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark,
+		    const uint8_t *packet, uint32_t packet_len);
 /* Every packet still unanswered that is not newer than @id is dropped: what a dead predecessor had read. */
 void bh_nfq_drop_until(struct bh_nfq *q, uint32_t id);
 void bh_nfq_flush(struct bh_nfq *q);

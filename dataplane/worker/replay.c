@@ -121,9 +121,11 @@ static void on_verdict(void *arg, uint32_t id, enum bh_verdict v, unsigned resul
 		return;
 	if (v == BH_VERDICT_SUB)
 		f->sub = (uint8_t)result;
-	else if (v == BH_VERDICT_RESULT && f->state == STATE_INSPECT)
+	else if (v != BH_VERDICT_RESULT && v != BH_VERDICT_REFUSED)
+		return;
+	else if (f->state == STATE_INSPECT)
 		settle(r, f, result, BH_REPLAY_WHY_PROTOCOL);
-	else if (v == BH_VERDICT_RESULT)
+	else
 		f->state = STATE_DONE;
 }
 
@@ -185,10 +187,9 @@ static void on_finding(void *arg, const struct bh_finding *fi)
 	p->report = fi->report;
 	p->why = BH_REPLAY_WHY_PROTOCOL;
 	p->final = (struct bh_decision){ fi->egress_final, fi->ingress_final };
-	if (fi->refused) {
-		p->verdict = BH_REPLAY_REFUSED;
+	p->verdict = fi->refused ? BH_REPLAY_REFUSED : BH_REPLAY_ALLOWED;
+	if (fi->refused)
 		f->state = STATE_DONE;
-	}
 }
 
 static const struct bh_addr_class *class_of(const struct bh_replay *r, const struct bh_addr *a)

@@ -127,7 +127,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		if (v->count != 1)
 			abort();
-		if (v->verdict == BH_VERDICT_RESULT && !bh_proto_name(v->result))
+		if ((v->verdict == BH_VERDICT_RESULT || v->verdict == BH_VERDICT_REFUSED) &&
+		    !bh_proto_name(v->result))
 			abort();
 	}
 	bh_engine_stats_get(l->engine, &st);

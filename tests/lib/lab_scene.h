@@ -67,11 +67,20 @@ static inline void done(struct scene *s)
 		assert_int_equal((l)->verdicts[id__].verdict, (v)); \
 		assert_int_equal((l)->verdicts[id__].result, (r));  \
 	} while (0)
-#define assert_pass(l, id)      assert_answer(l, id, BH_VERDICT_PASS, 0)
-#define assert_drop(l, id)      assert_answer(l, id, BH_VERDICT_DROP, 0)
-#define assert_sub(l, id, s)    assert_answer(l, id, BH_VERDICT_SUB, s)
-#define assert_result(l, id, p) assert_answer(l, id, BH_VERDICT_RESULT, p)
-#define assert_none(l, id)      assert_int_equal((l)->verdicts[id].count, 0)
+#define assert_pass(l, id)   assert_answer(l, id, BH_VERDICT_PASS, 0)
+#define assert_drop(l, id)   assert_answer(l, id, BH_VERDICT_DROP, 0)
+#define assert_sub(l, id, s) assert_answer(l, id, BH_VERDICT_SUB, s)
+/* The protocol; whether the rule set refuses it is what assert_cut() and assert_kept() ask. */
+#define assert_result(l, id_, p)                                                              \
+	do {                                                                                  \
+		uint32_t id_result = (id_);                                                   \
+		enum bh_verdict v_result = (l)->verdicts[id_result].verdict;                  \
+		assert_true(v_result == BH_VERDICT_RESULT || v_result == BH_VERDICT_REFUSED); \
+		assert_answer(l, id_result, v_result, p);                                     \
+	} while (0)
+#define assert_cut(l, id, p)  assert_answer(l, id, BH_VERDICT_REFUSED, p)
+#define assert_kept(l, id, p) assert_answer(l, id, BH_VERDICT_RESULT, p)
+#define assert_none(l, id)    assert_int_equal((l)->verdicts[id].count, 0)
 
 /* The third packet of the handshake. */
 static inline void start(struct lab *l, const struct lab_tuple *t)

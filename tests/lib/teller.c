@@ -2,6 +2,8 @@
 /* tests/lib/teller.c - a stand-in for the worker: says which protocol it is by the first bytes */
 #include "tests/lib/teller.h"
 
+#include "dataplane/classifier/packet.h"
+
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
 #include <linux/netfilter.h>
@@ -122,8 +124,10 @@ static void answer(unsigned i, const struct nlmsghdr *in)
 	struct queued q = { .id = 0 };
 	struct nfqnl_msg_verdict_hdr v;
 	struct nlmsghdr *h;
-	uint32_t mark;
-	char buf[256];
+	struct bh_headers headers;
+	uint8_t bare[128];
+	uint32_t mark, n;
+	char buf[512];
 
 	if (mnl_attr_parse(in, sizeof(struct nfgenmsg), attribute, &q) < 0 || !q.data)
 		return;
@@ -134,6 +138,13 @@ static void answer(unsigned i, const struct nlmsghdr *in)
 	h = message(buf, NFQNL_MSG_VERDICT, (uint16_t)(teller.base + i));
 	mnl_attr_put(h, NFQA_VERDICT_HDR, sizeof(v), &v);
 	mnl_attr_put_u32(h, NFQA_MARK, htonl(mark));
+	/* As the worker does: what is refused does not travel on in the reset. */
+	if ((mark & ~0xffffU) == (BH_VMARK | BH_PROTO_SSH << BH_MARK_RESULT_SHIFT) &&
+	    bh_headers_parse(q.data, (uint32_t)q.len, (uint32_t)q.len, &headers) == BH_HEADERS_OK) {
+		n = bh_headers_bare(q.data, &headers, bare, sizeof(bare));
+		if (n > 0)
+			mnl_attr_put(h, NFQA_PAYLOAD, n, bare);
+	}
 	(void)mnl_socket_sendto(teller.nl[i], h, h->nlmsg_len);
 }
 

@@ -37,7 +37,7 @@ static void test_allowed(void **state)
 		/* Too little is acknowledged, then all. */
 		assert_pass(l, server(l, both[i], 0, n - 1, ""));
 		assert_result(l, server(l, both[i], 0, n, ""), BH_PROTO_HTTP);
-		assert_result(l, client(l, both[i], n, "more"), BH_PROTO_HTTP);
+		assert_kept(l, client(l, both[i], n, "more"), BH_PROTO_HTTP);
 		assert_int_equal(l->n_findings, 0);
 		assert_int_equal(stats(l).contexts_now, 0);
 		assert_int_equal(stats(l).decided, 1);
@@ -136,8 +136,8 @@ static void test_refused(void **state)
 	const struct bh_finding *f;
 
 	start(l, &web);
-	assert_result(l, client(l, &web, 0, SSH), BH_PROTO_SSH);
-	assert_result(l, client(l, &web, strlen(SSH), "more"), BH_PROTO_SSH);
+	assert_cut(l, client(l, &web, 0, SSH), BH_PROTO_SSH);
+	assert_cut(l, client(l, &web, strlen(SSH), "more"), BH_PROTO_SSH);
 	assert_result(l, server(l, &web, 0, 0, "more"), BH_PROTO_SSH);
 	assert_refused(l, BH_CAUSE_PROTOCOL);
 	f = only_finding(l);

@@ -446,7 +446,7 @@ static void test_one_verdict_each(void **state)
 			fail_msg("packet %u has %u verdicts", i, v->count);
 		if (v->verdict == BH_VERDICT_SUB)
 			assert_in_range(v->result, BH_SUB_UNDECIDED, BH_SUB_CONFIRM);
-		if (v->verdict == BH_VERDICT_RESULT)
+		if (v->verdict == BH_VERDICT_RESULT || v->verdict == BH_VERDICT_REFUSED)
 			assert_non_null(bh_proto_name(v->result));
 	}
 	st = stats(l);

@@ -240,13 +240,49 @@ static void test_largest(void **state)
 	assert_true(bh_headers_checksum_ok(&h));
 }
 
+/* What is sent on in place of a refused packet: the same headers, right in themselves, and nothing behind them. */
+static void test_without_payload(void **state)
+{
+	static const struct lab_tuple *const tuples[] = { &t4, &t6 };
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		uint32_t n = lab_tcp(b, tuples[i], false, 7, 9, LAB_ACK, "secret", 6), bare;
+		struct bh_headers h, again;
+		uint8_t out[256];
+
+		assert_int_equal(parse(n, &h), BH_HEADERS_OK);
+		bare = bh_headers_bare(b, &h, out, sizeof(out));
+		assert_int_equal(bare, n - 6);
+		assert_int_equal(bh_headers_parse(out, bare, bare, &again), BH_HEADERS_OK);
+		assert_int_equal(again.payload_len, 0);
+		assert_int_equal(again.seq, 7);
+		assert_int_equal(again.ack, 9);
+		assert_int_equal(again.flags, LAB_ACK);
+		assert_int_equal(again.dport, 80);
+		assert_true(bh_headers_checksum_ok(&again));
+		assert_int_equal(bh_headers_bare(b, &h, out, bare - 1), 0);
+	}
+	uint32_t n = lab_udp(b, &t4, false, "secret", 6);
+	struct bh_headers h;
+	uint8_t out[256];
+
+	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
+	assert_int_equal(bh_headers_bare(b, &h, out, sizeof(out)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tcp),           cmocka_unit_test(test_cut),
-		cmocka_unit_test(test_v4_lies),       cmocka_unit_test(test_v4_options),
-		cmocka_unit_test(test_v6_extensions), cmocka_unit_test(test_udp),
-		cmocka_unit_test(test_others),        cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_cut),
+		cmocka_unit_test(test_v4_lies),
+		cmocka_unit_test(test_v4_options),
+		cmocka_unit_test(test_v6_extensions),
+		cmocka_unit_test(test_udp),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_without_payload),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

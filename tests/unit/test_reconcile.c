@@ -307,6 +307,64 @@ static void test_many_changes_one_pass(void **state)
 	assert_int_equal(f->passes, 1);
 }
 
+static void test_a_twin_needs_no_new_rules(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	fake.calls[0] = '\0';
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 ");
+	assert_int_not_equal(fake.a_at_apply, 0);
+	assert_int_equal(state_of(f).wanted, 7);
+	assert_int_equal(state_of(f).enforced, 7);
+	/* Away: known until the kernel has forgotten it. */
+	fake.calls[0] = '\0';
+	bh_endpoints_remove(f->eps, bh_endpoints_find(f->eps, "net", "a", "eth0"));
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 ");
+	assert_int_not_equal(fake.a_at_apply, 0);
+	assert_int_equal(class_of_a(), 0);
+	/* Where that fails, it goes the long way next time. */
+	fake.calls[0] = '\0';
+	fake.apply_fails = -EIO;
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), -EIO);
+	assert_int_equal(state_of(f).wanted, 8);
+	assert_int_equal(state_of(f).enforced, 7);
+	fake.apply_fails = 0;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 publish9 apply9 ");
+	/* Another kind: new rules. */
+	fake.calls[0] = '\0';
+	add(f, "c", "db", "10.0.0.3");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish10 apply10 ");
+}
+
+static void test_more_addresses_than_the_table_holds(void **state)
+{
+	struct fixture *f = *state;
+	const struct bh_addrtable *first;
+	char name[16], ip[32];
+
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	first = fake.table;
+	for (unsigned i = 0; i < 4000; i++) {
+		(void)snprintf(name, sizeof(name), "x%u", i);
+		(void)snprintf(ip, sizeof(ip), "10.1.%u.%u", i / 250, i % 250 + 1);
+		add(f, name, "web", ip);
+		fake.calls[0] = '\0';
+		assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	}
+	assert_ptr_not_equal(fake.table, first);
+	assert_int_not_equal(class_of_a(), 0);
+	assert_int_equal(bh_reconcile_enforced(f->rc)->n_addrs, 4001);
+}
+
 static void test_labels_to_come_keep_out(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +409,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_an_epoch_that_is_owed_is_made_up_for, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_many_changes_one_pass, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_twin_needs_no_new_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_more_addresses_than_the_table_holds, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_labels_to_come_keep_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_history, setup, teardown),
 	};

@@ -192,7 +192,7 @@ static uint32_t word_for(const struct fixture *f, const char *src, const char *d
 			     .dst_local = dc != NULL,
 			     .l4 = BH_L4_TCP,
 			     .dport = dport };
-	struct bh_decision v = bh_ruleset_decide(f->g->compiled.rules, &c);
+	struct bh_decision v = bh_ruleset_decide(f->g->rules->rs, &c);
 
 	return dir == BH_DIR_EGRESS ? v.egress : v.ingress;
 }
@@ -233,7 +233,7 @@ static struct bh_finding finding(const struct fixture *f, const char *src, const
 				.evidence = "SSH-" };
 
 	v.ingress = word_for(f, src, dst, dport, BH_DIR_INGRESS);
-	v.ingress_final = bh_ruleset_settle(f->g->compiled.rules, v.ingress, proto);
+	v.ingress_final = bh_ruleset_settle(f->g->rules->rs, v.ingress, proto);
 	v.refused = bh_word_refuses(v.ingress_final);
 	v.report = (v.ingress_final & BH_WORD_REPORT) != 0;
 	return v;
