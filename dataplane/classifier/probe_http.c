@@ -3,7 +3,7 @@
  * dataplane/classifier/probe_http.c - HTTP/1.x
  *
  * Sources: RFC 9112 section 3 (request line: method SP request-target SP HTTP-version CRLF), 2.2 (empty
- * lines before it may be skipped, LF alone may end a line), 2.3 (version); RFC 9110 section 5.6.2 (token).
+ * lines before it may be skipped, LF alone may end a line), 2.3 (version); RFC 9110 section 9 (methods).
  *
  * Certain with the end of the request line, which is before any server can act. Not HTTP/1: a request
  * without a version (HTTP/0.9), the preface of HTTP/2 (its version is 2.0), and a server that speaks first,
@@ -16,10 +16,13 @@
 #define EMPTY_LINES_MAX 8U
 #define METHOD_MAX      32U
 
-static bool is_token(uint8_t c)
+/*
+ * The grammar lets a method be any token; every method of the IANA registry is letters and '-'. What
+ * is not, no server knows; and "SSH-2.0" is a token.
+ */
+static bool is_method(uint8_t c)
 {
-	return bh_is_digit(c) || (bh_lower(c) >= 'a' && bh_lower(c) <= 'z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+	return (bh_lower(c) >= 'a' && bh_lower(c) <= 'z') || c == '-' || c == '_';
 }
 
 /* Behind the empty lines; @ret_at is @n where they have not ended. False: a CR alone, or too many. */
@@ -58,7 +61,7 @@ static enum bh_answer request_line(const uint8_t *p, uint32_t n)
 
 	if (!skip_empty_lines(p, n, &i))
 		return BH_ANSWER_NO;
-	for (start = i; i < n && is_token(p[i]); i++)
+	for (start = i; i < n && is_method(p[i]); i++)
 		if (i - start >= METHOD_MAX)
 			return BH_ANSWER_NO;
 	if (i == n)
