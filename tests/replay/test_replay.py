@@ -88,12 +88,22 @@ def foreign():
             yield f[0], f[4], int(f[5]), f[1], f[2], int(f[3]), THEIRS[name]
 
 
+# Refused with reason, although nDPI gives the protocol's name.
+NOT_SO = {
+    "ndpi/http-manipulated.pcap": "several spaces inside the request line, which RFC 9112 section 3 does not allow",
+    "ndpi/ssh_unidirectional.pcap": "one direction only: nothing acknowledges, the other side's bytes are not there",
+    "ndpi/mongo_false_positive.pcapng": "random bytes behind what looks like the header of a TLS record",
+}
+
+
 def test_captures_of_others(tmp_path):
     if not CORPUS:
         print("BULKHEAD_CORPUS is not set: the captures of others are no part of this run")
         return
     judged, wrong = 0, []
     for capture, server, port, l4, client, cport, protocol in foreign():
+        if capture in NOT_SO:
+            continue
         for f in replay(tmp_path, Path(CORPUS) / capture, protocol, server=server):
             if (f["server"], f["client"]["address"], f["client"]["port"], f["transport"]) == (
                     {**f["server"], "address": server, "port": port}, client, cport, l4) and not f["midstream"]:
@@ -102,4 +112,4 @@ def test_captures_of_others(tmp_path):
                     wrong.append(f"{capture} {client}:{cport} -> {server}:{port} {protocol}: seen {f['protocol']}")
     print(f"{judged} flows of others judged, {len(wrong)} refused")
     assert judged > 20
-    assert len(wrong) <= judged * 3 // 100, "\n".join(wrong)
+    assert not wrong, "\n".join(wrong)
