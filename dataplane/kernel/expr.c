@@ -138,6 +138,19 @@ static int case_add(struct nftnl_set *s, const struct bh_x_case *c)
 	return 0;
 }
 
+/* Else nft(8) prints the keys of a switch swapped. */
+static bool host_order(struct nftnl_set *s)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(16);
+	bool ok = u && nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, 1) &&
+		  nftnl_set_set_data(s, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
+				     nftnl_udata_buf_len(u)) == 0;
+
+	if (u)
+		nftnl_udata_buf_free(u);
+	return ok;
+}
+
 void bh_x_switch(struct bh_x *x, unsigned reg, const struct bh_x_case *cases, size_t n)
 {
 	static const char name[] = "__map%d"; /* the kernel makes a name of it */
@@ -148,7 +161,7 @@ void bh_x_switch(struct bh_x *x, unsigned reg, const struct bh_x_case *cases, si
 
 	if (ok) {
 		ok = nftnl_set_set_str(s, NFTNL_SET_TABLE, x->b->table) == 0 &&
-		     nftnl_set_set_str(s, NFTNL_SET_NAME, name) == 0;
+		     nftnl_set_set_str(s, NFTNL_SET_NAME, name) == 0 && host_order(s);
 		nftnl_set_set_u32(s, NFTNL_SET_FAMILY, x->family);
 		nftnl_set_set_u32(s, NFTNL_SET_ID, id);
 		nftnl_set_set_u32(s, NFTNL_SET_FLAGS,

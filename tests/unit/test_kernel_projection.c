@@ -211,14 +211,14 @@ static void print_elems(const struct nlmsghdr *h, struct bh_buf *out)
 	assert_non_null(list);
 	bh_nl_each_attr(e, mnl_attr_get_payload(list), mnl_attr_get_payload_len(list))
 	{
-		uint32_t words[2];
+		uint32_t word;
 
 		key = bh_nl_nested(bh_nl_nested(e, NFTA_SET_ELEM_KEY), NFTA_DATA_VALUE);
 		v = bh_nl_nested(bh_nl_nested(e, NFTA_SET_ELEM_DATA), NFTA_DATA_VERDICT);
 		assert_non_null(v);
-		assert_int_equal(mnl_attr_get_payload_len(key), sizeof(words));
-		memcpy(words, mnl_attr_get_payload(key), sizeof(words));
-		bh_buf_printf(out, "\t%x . %x : %d %s\n", words[0], words[1],
+		assert_int_equal(mnl_attr_get_payload_len(key), sizeof(word));
+		memcpy(&word, mnl_attr_get_payload(key), sizeof(word));
+		bh_buf_printf(out, "\t%x : %d %s\n", word,
 			      (int)bh_nl_u32(bh_nl_nested(v, NFTA_VERDICT_CODE)),
 			      bh_nl_str(bh_nl_nested(v, NFTA_VERDICT_CHAIN)));
 	}
