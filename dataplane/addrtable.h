@@ -30,7 +30,8 @@ struct bh_addrtable *bh_addrtable_free(struct bh_addrtable *t);
 BH_DEFINE_CLEANUP(struct bh_addrtable, bh_addrtable_free);
 
 /* -ENOSPC: full; the writer makes a larger one. */
-int bh_addrtable_set(struct bh_addrtable *t, const struct bh_addr *a, uint32_t cls, bool local) bh_must_check;
+int bh_addrtable_set(struct bh_addrtable *t, const struct bh_addr *a, uint32_t cls, bool local)
+    bh_must_check;
 void bh_addrtable_remove(struct bh_addrtable *t, const struct bh_addr *a);
 /* Class of an endpoint's address, 0 if it is none's. *@ret_local: on this host; may be NULL. */
 uint32_t bh_addrtable_get(const struct bh_addrtable *t, const struct bh_addr *a, bool *ret_local);
