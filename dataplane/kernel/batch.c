@@ -235,7 +235,7 @@ void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, co
 		elems_begin(b, type, family, set);
 	if (!b->elems)
 		return;
-	h = (struct nlmsghdr *)(b->buf.data + b->msg_off);
+	h = (void *)(b->buf.data + b->msg_off);
 	nest = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
 	if (flags)
 		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(flags));
@@ -257,7 +257,7 @@ void bh_batch_elems_end(struct bh_batch *b)
 
 	if (!b->elems)
 		return;
-	h = (struct nlmsghdr *)(b->buf.data + b->msg_off);
+	h = (void *)(b->buf.data + b->msg_off);
 	mnl_attr_nest_end(h, b->elems);
 	b->elems = NULL;
 	bh_batch_end(b, h);
