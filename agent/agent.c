@@ -172,7 +172,7 @@ static void on_pass(void *arg, int r)
 	bh_reconcile_state_get(a->rc, &st);
 	if (r == 0) {
 		bh_agent_forgotten(a);
-		(void)bh_agent_release(a, NULL, NULL);
+		bh_agent_release_all(a);
 	}
 	if (a->cni)
 		bh_cni_server_pass(a->cni, r, st.error ? st.error : "");
@@ -362,6 +362,8 @@ static int start_loop(struct bh_agent *a, struct bh_err *err)
 		r = bh_loop_add_timer(a->loop, "verify tables", on_verify, a, &a->verify);
 	if (r == 0)
 		r = bh_loop_add_timer(a->loop, "watchdog", on_watchdog, a, &a->watchdog);
+	if (r == 0)
+		r = bh_loop_add_timer(a->loop, "farewell", bh_agent_farewell, a, &a->farewell);
 	return r < 0 ? bh_err_set(err, r, "event loop: %s", strerrordesc_np(-r)) : 0;
 }
 
@@ -551,6 +553,7 @@ void bh_agent_stop(struct bh_agent *a)
 	bh_source_remove(a->nflog_io);
 	bh_source_remove(a->monitor_io);
 	bh_source_remove(a->verify);
+	bh_source_remove(a->farewell);
 	bh_source_remove(a->tick);
 	bh_source_remove(a->watchdog);
 	a->rc = bh_reconcile_free(a->rc);

@@ -32,8 +32,9 @@ struct bh_agent {
 	int run_lock, state_lock;
 	char boot[BH_VLOG_BOOT_SIZE];
 	int64_t started_us;
-	bool adopted; /* kernel tables of an earlier agent */
-	bool started; /* the first pass was made */
+	bool adopted;      /* kernel tables of an earlier agent */
+	bool started;      /* the first pass was made */
+	bool all_released; /* nobody waits but those whose add is being answered */
 
 	struct bh_loop *loop;
 	struct bh_vlog *log;
@@ -50,7 +51,7 @@ struct bh_agent {
 
 	struct bh_ep **leaving; /* forgotten, their connections still to be ended */
 	size_t n_leaving;
-	struct bh_source *tick, *links, *nflog_io, *monitor_io, *verify;
+	struct bh_source *tick, *links, *nflog_io, *monitor_io, *verify, *farewell;
 	struct bh_source *signals[4];
 	struct bh_source *watchdog;
 	bool policies_changed; /* a `policy` record is due when they are enforced */
@@ -72,16 +73,15 @@ void bh_agent_reload(struct bh_agent *a);
 
 /* ---- for the parts (agent_endpoints.c) ---- */
 
-/*
- * Moves endpoints that are enforced out of quarantine: conntrack entries older than they are go first. Returns the first
- * error of @only (NULL: of anybody).
- */
-int bh_agent_release(struct bh_agent *a, struct bh_ep *only, struct bh_err *err);
+/* Moves an endpoint that is enforced out of quarantine. */
+int bh_agent_release(struct bh_agent *a, struct bh_ep *ep, struct bh_err *err) bh_must_check;
+/* Everybody whom an earlier agent left there. */
+void bh_agent_release_all(struct bh_agent *a);
 /* Takes an endpoint out of the list and makes a pass of the loop due. */
 void bh_agent_forget(struct bh_agent *a, struct bh_ep *ep);
-/* After a pass that went well: the connections of those who were forgotten end. */
+/* After a pass that went well: the connections of those who were forgotten end, soon. */
 void bh_agent_forgotten(struct bh_agent *a);
-void bh_agent_flush_conntrack(struct bh_agent *a, const struct bh_ep *ep);
+int bh_agent_farewell(struct bh_source *s, void *arg);
 /* Its class is in force (and it has left the quarantine). */
 bool bh_agent_ep_enforced(const struct bh_agent *a, const struct bh_ep *ep);
 /* Who exists, by the plugin's records; at start. */

@@ -21,15 +21,13 @@ bool bh_agent_ep_enforced(const struct bh_agent *a, const struct bh_ep *ep)
 	if (!g || !ep->labels_final)
 		return false;
 	for (size_t i = 0; i < ep->e->n_addrs; i++) {
-		const struct bh_addr_class *ac = bh_generation_addr(g, &ep->e->addrs[i]);
-
-		if (!ac || ac->endpoint >= g->n_eps || g->local[ac->endpoint] != ep)
+		if (bh_generation_local(g, &ep->e->addrs[i]) != ep)
 			return false;
 	}
 	return true;
 }
 
-void bh_agent_flush_conntrack(struct bh_agent *a, const struct bh_ep *ep)
+static void flush_conntrack(struct bh_agent *a, const struct bh_ep *ep)
 {
 	for (size_t i = 0; i < ep->e->n_addrs; i++) {
 		char text[BH_ADDR_STRLEN];
@@ -47,11 +45,6 @@ static int release_one(struct bh_agent *a, struct bh_ep *ep, struct bh_err *err)
 	struct bh_host_link link;
 	int r;
 
-	if (ep->fresh) {
-		/* Connections of whoever had these addresses before are not its own. */
-		bh_agent_flush_conntrack(a, ep);
-		ep->fresh = false;
-	}
 	if (ep->host_index) {
 		r = bh_rtnl_link_get(a->rtnl, ep->host_index, NULL, &link, err);
 		if (r == 0 && link.group == BH_GROUP_QUARANTINE)
@@ -63,28 +56,45 @@ static int release_one(struct bh_agent *a, struct bh_ep *ep, struct bh_err *err)
 	return 0;
 }
 
-int bh_agent_release(struct bh_agent *a, struct bh_ep *only, struct bh_err *err)
+int bh_agent_release(struct bh_agent *a, struct bh_ep *ep, struct bh_err *err)
 {
-	int ret = 0;
+	int r;
 
+	if (ep->released)
+		return 0;
+	if (!bh_agent_ep_enforced(a, ep))
+		return bh_err_set(err, -EAGAIN, "its policy is not yet in force");
+	r = release_one(a, ep, err);
+	if (r == -ENODEV && ep->gone == 0)
+		ep->gone = bh_clock_now();
+	return r;
+}
+
+void bh_agent_release_all(struct bh_agent *a)
+{
+	if (a->all_released)
+		return;
+	a->all_released = true;
 	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep)) {
-		struct bh_err why = { 0 };
+		struct bh_err err = { 0 };
 		int r;
 
-		if (ep->released || (only && ep != only) || !bh_agent_ep_enforced(a, ep))
+		if (ep->released || ep->gone || !ep->labels_final)
 			continue;
-		r = release_one(a, ep, &why);
+		r = bh_agent_release(a, ep, &err);
 		if (r == 0)
 			continue;
-		if (r == -ENODEV && ep->gone == 0)
-			ep->gone = bh_clock_now();
-		if (ret == 0)
-			ret = bh_err_set(err, r, "%s", bh_err_text(&why, r));
-		if (!only)
-			bh_warning("'%s' stays in quarantine: %s", ep->e->name,
-				   bh_err_text(&why, r));
+		a->all_released = false;
+		bh_warning("'%s' stays in quarantine: %s", ep->e->name, bh_err_text(&err, r));
 	}
-	return ret;
+}
+
+/* The pass that takes it out of the kernel's sets is yet to come: that one says farewell. */
+static bool still_enforced(const struct bh_agent *a, const struct bh_ep *ep)
+{
+	const struct bh_generation *g = bh_reconcile_enforced(a->rc);
+
+	return g && bh_generation_local(g, &ep->e->addrs[0]) == ep;
 }
 
 void bh_agent_forget(struct bh_agent *a, struct bh_ep *ep)
@@ -106,17 +116,31 @@ void bh_agent_forget(struct bh_agent *a, struct bh_ep *ep)
 
 void bh_agent_forgotten(struct bh_agent *a)
 {
-	for (size_t i = 0; i < a->n_leaving; i++) {
-		struct bh_ep *ep = a->leaving[i];
-		struct bh_addr addr;
+	if (a->n_leaving > 0)
+		(void)bh_timer_set(a->farewell, 0, 0);
+}
 
-		/* Addresses that somebody else has by now were flushed for him. */
-		if (!bh_endpoints_conflict(a->eps, ep, &addr))
-			bh_agent_flush_conntrack(a, ep);
-		bh_ep_unref(ep);
-	}
-	a->n_leaving = 0;
-	free(bh_take_ptr(&a->leaving));
+/* One each round: a walk through the connections takes milliseconds, and others wait for the loop. */
+int bh_agent_farewell(struct bh_source *s, void *arg)
+{
+	struct bh_agent *a = arg;
+	struct bh_addr addr;
+	struct bh_ep *ep;
+	size_t i = 0;
+
+	while (i < a->n_leaving && still_enforced(a, a->leaving[i]))
+		i++;
+	if (i == a->n_leaving)
+		return 0;
+	ep = a->leaving[i];
+	a->leaving[i] = a->leaving[--a->n_leaving];
+	/* Not of addresses that somebody else has by now: his are judged anew in any case. */
+	if (!bh_endpoints_conflict(a->eps, ep, &addr))
+		flush_conntrack(a, ep);
+	bh_ep_unref(ep);
+	if (a->n_leaving > 0)
+		(void)bh_timer_set(s, 0, 0);
+	return 0;
 }
 
 /* ---- links ---- */

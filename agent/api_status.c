@@ -209,7 +209,7 @@ static json_t *endpoint_json(const struct bh_agent *a, const struct bh_endpoint 
 		char text[BH_ADDR_STRLEN];
 
 		append(addrs, json_string(bh_addr_format(&e->addrs[i], text)));
-		if (ac && ac->endpoint < g->n_eps && g->eps[ac->endpoint] == e)
+		if (ac && bh_generation_endpoint(g, &e->addrs[i]) == e)
 			append(classes, json_integer(ac->cls));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:o, "
@@ -244,7 +244,7 @@ enum MHD_Result bh_api_ruleset(struct bh_request *q)
 
 	if (!g)
 		return bh_reply_error(q, MHD_HTTP_SERVICE_UNAVAILABLE, "nothing is in force yet");
-	bh_ruleset_print(g->compiled.rules, &b);
+	bh_ruleset_print(g->rules->rs, &b);
 	bh_buf_puts(&b, "");
 	return bh_reply_text(q, MHD_HTTP_OK, "text/plain; charset=utf-8",
 			     b.data ? bh_buf_take(&b) : strdup(""));

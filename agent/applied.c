@@ -175,8 +175,7 @@ static int finish(const char *dir, int dirfd, struct bh_err *err)
 	r = fd < 0 ? -errno : each_name(fd, move_file, &dirfd);
 	if (r == 0 && unlinkat(dirfd, COMMIT, AT_REMOVEDIR) < 0)
 		r = -errno;
-	if (r == 0 && fsync(dirfd) < 0)
-		r = -errno;
+	/* Not synced: what is undone by a power cut stands in the folder again, and is done again. */
 	if (r < 0)
 		return bh_err_set(err, r, "cannot finish the change in '%s/" COMMIT "': %s", dir,
 				  strerrordesc_np(-r));
@@ -279,6 +278,30 @@ char *bh_applied_path(const char *dir, enum bh_kind kind, const char *ns, const 
 
 /* ---- the last good set ---- */
 
+/*
+ * Not synced: every change would wait for the disk once more. That an agent is killed does no harm, and after a
+ * power cut the folder itself is there as a rule. A torn copy is seen to be one.
+ */
+static int replace_file(const char *path, const char *data, size_t size, struct bh_err *err)
+{
+	bh_autofree char *tmp = NULL;
+	int r;
+
+	if (asprintf(&tmp, "%s.new", path) < 0)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	if (unlink(tmp) < 0 && errno != ENOENT)
+		return bh_err_set(err, -errno, "cannot remove '%s': %s", tmp,
+				  strerrordesc_np(errno));
+	r = write_one(AT_FDCWD, tmp, data, size, false);
+	if (r == 0 && rename(tmp, path) < 0)
+		r = -errno;
+	if (r < 0) {
+		(void)unlink(tmp);
+		return bh_err_set(err, r, "cannot write '%s': %s", path, strerrordesc_np(-r));
+	}
+	return 0;
+}
+
 int bh_lastgood_write(const char *path, const struct bh_manifests *files, struct bh_err *err)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
@@ -295,7 +318,7 @@ int bh_lastgood_write(const char *path, const struct bh_manifests *files, struct
 	}
 	if (bh_buf_failed(&b))
 		return bh_err_set(err, -ENOMEM, "out of memory");
-	return bh_file_write(path, b.data, b.len, 0600, err);
+	return replace_file(path, b.data, b.len, err);
 }
 
 /* A number and the character behind it. */

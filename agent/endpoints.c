@@ -7,12 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/jsonw.h"
 #include "common/util.h"
 
 #include "common/banned.h"
 
 struct bh_endpoints {
 	struct bh_ep *by_key;
+	struct bh_ep_group *groups;
+	struct bh_ep **changed;
+	size_t n_changed, cap_changed;
+	bool changes_lost;
 };
 
 /* None of the three may hold a control character, so that no two triples make one key. */
@@ -76,8 +81,107 @@ struct bh_endpoints *bh_endpoints_free(struct bh_endpoints *s)
 		return NULL;
 	while (s->by_key)
 		bh_endpoints_remove(s, s->by_key);
+	for (size_t i = 0; i < s->n_changed; i++)
+		bh_ep_unref(s->changed[i]);
+	free(s->changed);
 	free(s);
 	return NULL;
+}
+
+/* ---- twins ---- */
+
+/* All that selectors and named ports can see, in an order that is always the same (labels are sorted). */
+static char *group_key(const struct bh_endpoint *e)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+
+	bh_jsonw_str(&b, e->ns);
+	bh_jsonw_labels(&b, &e->labels);
+	for (size_t i = 0; i < e->n_ports; i++) {
+		bh_jsonw_str(&b, e->ports[i].name);
+		bh_buf_printf(&b, "%u/%u", e->ports[i].port, e->ports[i].l4);
+	}
+	return bh_buf_take(&b);
+}
+
+static int join_group(struct bh_endpoints *s, struct bh_ep *ep)
+{
+	bh_autofree char *key = group_key(ep->e);
+	struct bh_ep_group *g = NULL;
+
+	if (!key)
+		return -ENOMEM;
+	HASH_FIND(hh, s->groups, key, strlen(key), g);
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		g->key = bh_take_ptr(&key);
+		HASH_ADD_KEYPTR(hh, s->groups, g->key, strlen(g->key), g);
+		if (!g->hh.tbl) {
+			free(g->key);
+			free(g);
+			return -ENOMEM;
+		}
+	}
+	ep->group = g;
+	ep->prev_twin = NULL;
+	ep->next_twin = g->first;
+	if (g->first)
+		g->first->prev_twin = ep;
+	g->first = ep;
+	return 0;
+}
+
+static void leave_group(struct bh_endpoints *s, struct bh_ep *ep)
+{
+	struct bh_ep_group *g = ep->group;
+
+	if (ep->prev_twin)
+		ep->prev_twin->next_twin = ep->next_twin;
+	else
+		g->first = ep->next_twin;
+	if (ep->next_twin)
+		ep->next_twin->prev_twin = ep->prev_twin;
+	ep->group = NULL;
+	ep->next_twin = ep->prev_twin = NULL;
+	if (g->first)
+		return;
+	HASH_DEL(s->groups, g);
+	free(g->key);
+	free(g);
+}
+
+/* ---- changes ---- */
+
+static void note_change(struct bh_endpoints *s, struct bh_ep *ep)
+{
+	if (s->changes_lost)
+		return;
+	if (s->n_changed == s->cap_changed) {
+		size_t cap = s->cap_changed ? s->cap_changed * 2 : 16;
+		struct bh_ep **changed = reallocarray(s->changed, cap, sizeof(struct bh_ep *));
+
+		if (!changed) {
+			s->changes_lost = true;
+			return;
+		}
+		s->changed = changed;
+		s->cap_changed = cap;
+	}
+	s->changed[s->n_changed++] = bh_ep_ref(ep);
+}
+
+bool bh_endpoints_take_changes(struct bh_endpoints *s, struct bh_ep ***ret, size_t *ret_n)
+{
+	bool known = !s->changes_lost;
+
+	*ret = s->changed;
+	*ret_n = s->n_changed;
+	s->changed = NULL;
+	s->n_changed = s->cap_changed = 0;
+	s->changes_lost = false;
+	return known;
 }
 
 void bh_endpoints_remove(struct bh_endpoints *s, struct bh_ep *ep)
@@ -85,6 +189,8 @@ void bh_endpoints_remove(struct bh_endpoints *s, struct bh_ep *ep)
 	if (!ep->member)
 		return;
 	HASH_DEL(s->by_key, ep);
+	leave_group(s, ep);
+	note_change(s, ep);
 	ep->member = false;
 	bh_ep_unref(ep);
 }
@@ -105,11 +211,16 @@ int bh_endpoints_put(struct bh_endpoints *s, struct bh_ep *ep)
 		return 0;
 	if (old)
 		bh_endpoints_remove(s, old);
-	HASH_ADD_KEYPTR(hh, s->by_key, ep->key, strlen(ep->key), ep);
-	if (!ep->hh.tbl)
+	if (join_group(s, ep) < 0)
 		return -ENOMEM;
+	HASH_ADD_KEYPTR(hh, s->by_key, ep->key, strlen(ep->key), ep);
+	if (!ep->hh.tbl) {
+		leave_group(s, ep);
+		return -ENOMEM;
+	}
 	ep->member = true;
 	bh_ep_ref(ep);
+	note_change(s, ep);
 	return 0;
 }
 

@@ -32,8 +32,10 @@ struct bh_ep {
 	bool labels_final;   /* false: an engine has yet to say who this is */
 
 	/* Main thread. */
+	struct bh_ep_group *group; /* of those who look the same; NULL: not in the list */
+	struct bh_ep *next_twin, *prev_twin;
 	bool member;    /* in the list of endpoints now */
-	bool fresh;     /* conntrack entries of its addresses are older than it */
+	bool fresh;     /* connections of its addresses may be older than it */
 	bool released;  /* its link has left the quarantine */
 	bh_msec_t gone; /* its link vanished then; 0: it is there */
 };
@@ -42,6 +44,16 @@ struct bh_ep *bh_ep_new(const char *network, const char *id, const char *ifname)
 struct bh_ep *bh_ep_ref(struct bh_ep *ep);
 struct bh_ep *bh_ep_unref(struct bh_ep *ep);
 BH_DEFINE_CLEANUP(struct bh_ep, bh_ep_unref);
+
+/*
+ * Endpoints that no policy can tell apart but by address: namespace, labels and named ports are the same. Most
+ * containers of a host have such twins, and are of a class that is known when they come.
+ */
+struct bh_ep_group {
+	UT_hash_handle hh; /* by key */
+	char *key;
+	struct bh_ep *first;
+};
 
 struct bh_endpoints;
 
@@ -60,6 +72,11 @@ struct bh_ep *bh_endpoints_by_link(const struct bh_endpoints *s, unsigned index)
 /* Another endpoint than @ep that has one of its addresses. */
 struct bh_ep *bh_endpoints_conflict(const struct bh_endpoints *s, const struct bh_ep *ep,
 				    struct bh_addr *ret_addr);
+/*
+ * Who came or went since the last call: *@ret of them, each with a reference that is handed over (and a member or
+ * not, as it is now). false: not known, everybody has to be looked at.
+ */
+bool bh_endpoints_take_changes(struct bh_endpoints *s, struct bh_ep ***ret, size_t *ret_n);
 size_t bh_endpoints_count(const struct bh_endpoints *s);
 /* The first, the one after; NULL at the end. In the order in which they came. */
 struct bh_ep *bh_endpoints_first(const struct bh_endpoints *s);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * agent/generation.h - one revision: policies, endpoints and the rule set compiled from them
+ * agent/generation.h - what is or was in force: policies, endpoints and the rule set compiled from them
  *
- * Immutable and counted. The last 64 are kept (fewer if they are large), so that what a worker or the
- * kernel reports late is resolved by the rules it was decided with.
+ * A change of policies is compiled, and makes a new revision. So does an endpoint of a kind that was not
+ * there. An endpoint that comes where policies cannot tell it from one that is there, or goes, changes only the list of
+ * addresses: the rule set is shared with the generation before, and costs nothing.
+ *
+ * Generations are immutable and counted. The last 64 are kept (fewer if they are large), so that what a worker or
+ * the kernel reports late is resolved by what it was decided with.
  *
  * Thread-safety: the main thread.
  */
@@ -14,17 +18,34 @@
 #include "agent/manifest.h"
 #include "policy/compile.h"
 
-struct bh_generation {
+/* A compiled rule set; shared. */
+struct bh_rules {
 	unsigned refs;
-	uint64_t revision;
-	struct bh_policies *policies;
-	struct bh_compiled compiled;
-	const struct bh_endpoint **eps; /* the compiler's list: manifests first, then local ones */
-	struct bh_ep **local;           /* beside it: our record of each, NULL for a manifest's */
-	size_t n_eps;
-	size_t bytes;               /* about what it holds in memory of its own */
+	struct bh_ruleset *rs;
 	uint32_t *contract_reasons; /* sorted; made at the first question */
 	size_t n_contract_reasons;
+};
+
+/* Who the addresses belong to; shared, and only ever added to. */
+struct bh_roster {
+	unsigned refs;
+	const struct bh_endpoint **eps; /* manifests first, then local ones */
+	struct bh_ep **local;           /* beside it: our record of each, NULL for a manifest's */
+	size_t n, cap;
+	size_t compiled;          /* of n: those that the rule set was compiled with */
+	struct bh_addr *shadowed; /* claimed by manifests, and somebody else's while he is there */
+	size_t n_shadowed;
+};
+
+struct bh_generation {
+	unsigned refs;
+	uint64_t revision; /* of the rule set */
+	struct bh_policies *policies;
+	struct bh_rules *rules;
+	struct bh_roster *roster;
+	struct bh_addr_class *addrs; /* sorted; endpoint: index into the roster */
+	size_t n_addrs;
+	size_t bytes; /* about what it holds in memory of its own */
 };
 
 /**
@@ -36,18 +57,33 @@ struct bh_generation {
 int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
 		      const struct bh_endpoints *eps, const char *node, uint64_t revision,
 		      struct bh_generation **ret, struct bh_err *err) bh_must_check;
+
+/**
+ * bh_generation_derive() - The same rule set with other addresses
+ * @changed:	Who came or went since @from
+ *
+ * Return: 0; -EAGAIN: somebody came of a kind that is not there yet, or something else that has to be compiled;
+ *	   -ENOMEM
+ */
+int bh_generation_derive(struct bh_generation *from, struct bh_ep *const *changed, size_t n_changed,
+			 struct bh_generation **ret) bh_must_check;
+
 struct bh_generation *bh_generation_ref(struct bh_generation *g);
 struct bh_generation *bh_generation_unref(struct bh_generation *g);
 BH_DEFINE_CLEANUP(struct bh_generation, bh_generation_unref);
 
-/* What an address is in this revision; NULL: no endpoint's. */
+/* What an address is here; NULL: no endpoint's. */
 const struct bh_addr_class *bh_generation_addr(const struct bh_generation *g,
 					       const struct bh_addr *a);
-
+/* Whose it is; NULL: nobody's. */
+const struct bh_endpoint *bh_generation_endpoint(const struct bh_generation *g,
+						 const struct bh_addr *a);
+/* Our record of him; NULL: nobody's, or a manifest's. */
+const struct bh_ep *bh_generation_local(const struct bh_generation *g, const struct bh_addr *a);
 /* Some contract may end in this reason: the packet may have been judged by a worker. */
-bool bh_generation_by_contract(struct bh_generation *g, uint32_t reason);
+bool bh_generation_by_contract(const struct bh_generation *g, uint32_t reason);
 
-/* ---- the last revisions ---- */
+/* ---- the last ones ---- */
 
 #define BH_HISTORY_MAX 64U
 

@@ -69,9 +69,7 @@ static void print_flow(const struct bh_record *r, struct bh_buf *b)
 
 static const struct bh_endpoint *endpoint_of(const struct bh_record *r, const struct bh_addr *a)
 {
-	const struct bh_addr_class *ac = r->gen ? bh_generation_addr(r->gen, a) : NULL;
-
-	return ac && ac->endpoint < r->gen->n_eps ? r->gen->eps[ac->endpoint] : NULL;
+	return r->gen ? bh_generation_endpoint(r->gen, a) : NULL;
 }
 
 static void print_side(const struct bh_record *r, const char *key, const struct bh_addr *a,
@@ -134,7 +132,7 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 	const struct bh_addr *peer = egress ? &r->dst : &r->src;
 
 	if (why)
-		bh_buf_puts(&text, bh_ruleset_text(r->gen->compiled.rules, why->text));
+		bh_buf_puts(&text, bh_ruleset_text(r->gen->rules->rs, why->text));
 	if (why && why->kind == BH_REASON_ISOLATED && subject) {
 		size_t before = text.len;
 
@@ -150,8 +148,7 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 static const char *verdict_action(const struct bh_record *r, const struct bh_reason *why,
 				  uint32_t word)
 {
-	const struct bh_rs_rule *rule =
-	    why ? bh_ruleset_rule(r->gen->compiled.rules, why->rule) : NULL;
+	const struct bh_rs_rule *rule = why ? bh_ruleset_rule(r->gen->rules->rs, why->rule) : NULL;
 
 	if (bh_word_verdict(word) != BH_WORD_ALLOW)
 		return "refuse";
@@ -165,7 +162,7 @@ static void print_verdicts(const struct bh_record *r, struct bh_buf *b)
 	bh_buf_puts(b, ",\"verdicts\":[");
 	for (unsigned i = 0; i < r->n_verdicts; i++) {
 		const struct bh_record_verdict *v = &r->verdicts[i];
-		const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+		const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
 		const struct bh_reason *why =
 		    rs ? bh_ruleset_reason(rs, bh_word_number(v->word)) : NULL;
 
@@ -185,7 +182,7 @@ static void print_expected(const struct bh_record *r, struct bh_buf *b)
 	bool first = true;
 
 	for (unsigned i = 0; i < r->n_verdicts && r->gen; i++) {
-		const struct bh_ruleset *rs = r->gen->compiled.rules;
+		const struct bh_ruleset *rs = r->gen->rules->rs;
 		const struct bh_reason *why =
 		    bh_ruleset_reason(rs, bh_word_number(r->verdicts[i].word));
 		const struct bh_protoset *set = why ? bh_ruleset_protoset(rs, why->expected) : NULL;

@@ -163,7 +163,7 @@ static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 
 static void describe_finding(struct bh_record *r, const struct bh_finding *f)
 {
-	const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
 	uint32_t word = r->n_verdicts > 0 ? r->verdicts[0].word : 0;
 	const struct bh_reason *why =
 	    rs && word ? bh_ruleset_reason(rs, bh_word_number(word)) : NULL;
@@ -309,7 +309,7 @@ static enum bh_violation refused_reason(const struct bh_refused *p, const struct
 static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 			     const struct bh_decision *d)
 {
-	const struct bh_ruleset *rs = r->gen ? r->gen->compiled.rules : NULL;
+	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
 	const struct bh_reason *why = rs && p->reason ? bh_ruleset_reason(rs, p->reason) : NULL;
 	enum bh_dir other = p->dir == BH_DIR_INGRESS ? BH_DIR_EGRESS : BH_DIR_INGRESS;
 	uint32_t word = p->word ? p->word : BH_WORD_DROP, other_word = word_of(d, other);
@@ -374,13 +374,13 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 	if (g) {
 		struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
 
-		d = bh_ruleset_decide(g->compiled.rules, &c);
-		if (!decides_so(g->compiled.rules, &d, p) && p->sport) {
+		d = bh_ruleset_decide(g->rules->rs, &c);
+		if (!decides_so(g->rules->rs, &d, p) && p->sport) {
 			struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
-			struct bh_decision b = bh_ruleset_decide(g->compiled.rules, &back);
+			struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
 			/* A packet of the answering side: the flow is the other way round. */
-			if (decides_so(g->compiled.rules, &b, p)) {
+			if (decides_so(g->rules->rs, &b, p)) {
 				r.src = p->dst;
 				r.dst = p->src;
 				r.sport = p->dport;
@@ -398,8 +398,8 @@ static bool refused_by_contract(struct bh_generation *g, const struct bh_refused
 {
 	struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
 	struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
-	struct bh_decision d = bh_ruleset_decide(g->compiled.rules, &c);
-	struct bh_decision b = bh_ruleset_decide(g->compiled.rules, &back);
+	struct bh_decision d = bh_ruleset_decide(g->rules->rs, &c);
+	struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
 	return bh_word_verdict(word_of(&d, p->dir)) == BH_WORD_CONTRACT ||
 	       bh_word_verdict(word_of(&b, p->dir)) == BH_WORD_CONTRACT;
