@@ -128,7 +128,7 @@ static int wrong_type(struct bh_err *err, const char *key, const char *wanted, c
 
 int bh_json_str(const json_t *obj, const char *key, const char **ret, struct bh_err *err)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int r = get(obj, key, &v, err);
 
 	if (r < 0)
@@ -142,7 +142,7 @@ int bh_json_str(const json_t *obj, const char *key, const char **ret, struct bh_
 int bh_json_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *ret, struct bh_err *err)
 {
 	json_int_t n;
-	json_t *v;
+	json_t *v = NULL;
 	int r = get(obj, key, &v, err);
 
 	if (r < 0)
@@ -160,7 +160,7 @@ int bh_json_u64(const json_t *obj, const char *key, uint64_t max, uint64_t *ret,
 
 int bh_json_bool(const json_t *obj, const char *key, bool *ret, struct bh_err *err)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int r = get(obj, key, &v, err);
 
 	if (r < 0)
@@ -173,7 +173,7 @@ int bh_json_bool(const json_t *obj, const char *key, bool *ret, struct bh_err *e
 
 int bh_json_obj(const json_t *obj, const char *key, json_t **ret, struct bh_err *err)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int r = get(obj, key, &v, err);
 
 	if (r < 0)
@@ -186,7 +186,7 @@ int bh_json_obj(const json_t *obj, const char *key, json_t **ret, struct bh_err 
 
 int bh_json_arr(const json_t *obj, const char *key, json_t **ret, struct bh_err *err)
 {
-	json_t *v;
+	json_t *v = NULL;
 	int r = get(obj, key, &v, err);
 
 	if (r < 0)
