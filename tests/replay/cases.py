@@ -85,7 +85,8 @@ def cases():
 
 # ---- a corpus outside: every flow that is certainly a protocol with a probe must pass where that is allowed ----
 
-PROBED = {"HTTP": "http", "TLS": "tls", "SSH": "ssh", "DNS": "dns", "Redis": "redis", "PostgreSQL": "postgres"}
+PROBED = {"HTTP": "http", "TLS": "tls", "SSH": "ssh", "DNS": "dns", "Redis": "redis", "RESP": "redis",
+          "PostgreSQL": "postgres"}
 
 # Flows of the foreign captures that are refused or not there, and rightly so.
 EXCEPTIONS = {
@@ -149,4 +150,5 @@ def corpus_cases():
             protocol = PROBED.get(label.split(".")[0])
             if protocol:
                 wanted[file, protocol].append((l4, (client, int(cport)), (server, int(sport))))
+    assert len(wanted) > 20, f"{corpus} holds hardly anything to look at"
     return [CorpusCase(corpus, file, protocol, flows) for (file, protocol), flows in sorted(wanted.items())]
