@@ -241,7 +241,7 @@ void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, co
 		mnl_attr_put_u32(h, NFTA_SET_ELEM_FLAGS, htonl(flags));
 	put_value(h, NFTA_SET_ELEM_KEY, key, key_len);
 	if (data) {
-		const uint32_t words[2] = { *data, *data & BH_WORD_VERDICT };
+		const uint32_t words[2] = { *data, bh_kset_verdict(*data) };
 
 		put_value(h, NFTA_SET_ELEM_DATA, words,
 			  bh_kset_has_words(set) ? sizeof(words) : sizeof(*data));

@@ -33,6 +33,7 @@
  *	TCP, but no SYN: goto midstream_in	# the start must be seen
  *	jump stamp_start			# ct mark = INSPECT|E, START (TCP) or UNDECIDED
  *	goto out }
+ *  chain noted_in { jump report_in; goto out }	# allowed, and to be recorded: "allow, report: goto noted_in"
  *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; goto done }
  *  chain fresh_eg, contract_eg: the same for egress, on to done
  *  chain done { ct mark state INSPECT goto inspect; goto allow }
@@ -134,6 +135,9 @@ const struct pair bh_chain_again = { { "again_in", "again_eg" } };
 const struct pair bh_chain_again_ep = { { "again_in_ep", "again_eg_ep" } };
 const struct pair bh_chain_why = { { "why_in", "why_eg" } };
 const struct pair bh_chain_why_ep = { { "why_in_ep", "why_eg_ep" } };
+const struct pair bh_chain_report = { { "report_in", "report_eg" } };
+const struct pair bh_chain_report_ep = { { "report_in_ep", "report_eg_ep" } };
+const struct pair bh_chain_noted = { { "noted_in", "noted_eg" } };
 const struct pair bh_chain_no = { { "no_in", "no_eg" } };
 const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
 const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
@@ -288,6 +292,13 @@ static void fresh(struct maker *m)
 	bh_x_goto(x, bh_chain_fresh.name[EG]);
 	bh_x_rule(x, "out");
 	bh_x_goto(x, "done");
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, bh_chain_noted.name[dir]);
+		bh_x_jump(x, bh_chain_report.name[dir]);
+		bh_x_rule(x, bh_chain_noted.name[dir]);
+		bh_x_goto(x, dir == IN ? "out" : "done");
+	}
 
 	bh_x_rule(x, "done");
 	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
@@ -522,6 +533,9 @@ static void names(struct maker *m)
 					     "state",      "again",       "allow",      "renew",
 					     "untracked",  "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
+		&bh_chain_report,
+		&bh_chain_report_ep,
+		&bh_chain_noted,
 		&bh_chain_fresh,
 		&bh_chain_fresh_ep,
 		&bh_chain_contract,
@@ -580,6 +594,7 @@ void bh_chains_make(const struct bh_chains *c)
 		no(&m, dir);
 	bh_chain_l7(&m);
 	bh_chain_levels(&m);
+	bh_chain_reports(&m);
 }
 
 void bh_chains_bump(const struct bh_chains *c)
@@ -589,13 +604,21 @@ void bh_chains_bump(const struct bh_chains *c)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(epoch_chains); i++)
 		bh_batch_flush_chain(c->b, c->family, epoch_chains[i]);
 	with_epoch(&m);
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		if (!(c->levels[dir] & BH_LEVEL_REPORT))
+			continue;
+		bh_batch_flush_chain(c->b, c->family, bh_chain_report.name[dir]);
+		bh_batch_flush_chain(c->b, c->family, bh_chain_report_ep.name[dir]);
+	}
+	bh_chain_reports(&m);
 }
 
 void bh_chains_relevel(const struct bh_chains *c, const uint32_t old[2])
 {
-	static const struct pair *const pairs[] = { &bh_chain_fresh, &bh_chain_fresh_ep,
-						    &bh_chain_again, &bh_chain_again_ep,
-						    &bh_chain_why,   &bh_chain_why_ep };
+	static const struct pair *const pairs[] = { &bh_chain_fresh,  &bh_chain_fresh_ep,
+						    &bh_chain_again,  &bh_chain_again_ep,
+						    &bh_chain_why,    &bh_chain_why_ep,
+						    &bh_chain_report, &bh_chain_report_ep };
 	struct maker m = maker_of(c);
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
@@ -605,6 +628,7 @@ void bh_chains_relevel(const struct bh_chains *c, const uint32_t old[2])
 	bh_chain_judges(&m, old, true);
 	bh_chain_judges(&m, c->levels, true);
 	bh_chain_levels(&m);
+	bh_chain_reports(&m);
 }
 
 static void hash_msg(const struct nlmsghdr *h, void *arg)

@@ -39,7 +39,8 @@ struct pair {
 };
 
 extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_again, bh_chain_again_ep,
-    bh_chain_why, bh_chain_why_ep, bh_chain_no, bh_chain_contract, bh_chain_unjudged;
+    bh_chain_why, bh_chain_why_ep, bh_chain_report, bh_chain_report_ep, bh_chain_noted, bh_chain_no,
+    bh_chain_contract, bh_chain_unjudged;
 
 enum { ORIGINAL, REPLY }; /* directions of a connection */
 
@@ -57,6 +58,8 @@ void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, 
 
 /* chains_level.c: rules of the chains that look cells up. */
 void bh_chain_levels(struct maker *m);
+/* Those that record what passes; they hold the epoch. */
+void bh_chain_reports(struct maker *m);
 /* Makes the chains that judge by contract, for each of @levels that can meet one. */
 void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush);
 

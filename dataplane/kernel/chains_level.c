@@ -21,9 +21,10 @@
  * An endpoint never goes by the CIDR that its address lies in: its class knows of it. So where CIDRs are in use,
  * endpoints take a chain of their own (..._ep).
  *
- * The same levels stand in three places: `fresh_*` (first packets, addresses from the header), `again_*` (all others,
+ * The same levels stand in several places: `fresh_*` (first packets, addresses from the header), `again_*` (all others,
  * from the conntrack tuples) and `why_*`, which only finds the word of a refusal again and leaves it in the mark of
- * the packet, which dies.
+ * the packet, which dies. A fourth, `report_*`, exists while some cell allows and is to be recorded: it reports the
+ * first packet of such a flow.
  *
  * DOC: Contracts
  *
@@ -41,16 +42,17 @@
 
 #include "common/banned.h"
 
-enum place { FRESH, AGAIN, WHY };
+enum place { FRESH, AGAIN, WHY, REPORT };
 
 /*
- * Registers: 0-4 the key of a cell, 5 its word, 6 its verdict; 8-10 the key of a result, where an
+ * Registers: 0-4 the key of a cell, 5 its word, 6 its verdict, 7 a mark; 8-10 the key of a result, where an
  * address may have been.
  */
 #define R_PORT    3U
 #define R_L4      4U
 #define R_WORD    5U
 #define R_VERDICT 6U
+#define R_SAVED   7U
 #define R_RESULT  8U
 
 static const char *const peer_names[] = { "class", "endpoint", "cidr", "any" };
@@ -144,6 +146,20 @@ static void begin_level(struct maker *m, const char *chain, unsigned peer, unsig
 	bh_x_comment(&m->x, text);
 }
 
+/* The packet lives on: its mark carries the reason for the time of the report, and is put back. */
+static void report(struct maker *m, unsigned dir)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_meta(x, NFT_META_MARK, R_SAVED);
+	bh_x_bits32(x, R_WORD, R_WORD, BH_WORD_NUMBER,
+		    (uint32_t)m->c->epoch << BH_MARK_EPOCH_SHIFT);
+	bh_x_meta_set(x, NFT_META_MARK, R_WORD);
+	bh_x_log(x, m->c->cfg->nflog_group, dir == IN ? "bh:pia" : "bh:pea");
+	bh_x_meta_set(x, NFT_META_MARK, R_SAVED);
+	bh_x_return(x);
+}
+
 static void level_rule(struct maker *m, enum place place, const char *chain, unsigned dir,
 		       unsigned peer, unsigned port)
 {
@@ -153,24 +169,32 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 	struct bh_x *x = &m->x;
 	struct bh_x_case cases[] = {
 		{ BH_WORD_ALLOW, NFT_GOTO, dir == IN ? "out" : "done" },
+		{ BH_WORD_ALLOW | BH_WORD_REPORT, NFT_GOTO, no },
 		{ BH_WORD_DROP, NFT_GOTO, no },
 		{ BH_WORD_REJECT, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT, NFT_GOTO, no },
 	};
 
 	begin_level(m, chain, peer, port);
-	load_cell(m, dir, peer, port, place == FRESH);
+	load_cell(m, dir, peer, port, place == FRESH || place == REPORT);
+	if (place == REPORT) {
+		report(m, dir);
+		return;
+	}
 	if (place == WHY) {
 		bh_x_meta_set(x, NFT_META_MARK, R_WORD);
 		bh_x_return(x);
 		return;
 	}
 	if (place == AGAIN)
-		cases[0] = (struct bh_x_case){ BH_WORD_ALLOW, NFT_RETURN, NULL };
+		for (unsigned i = 0; i < 2; i++)
+			cases[i] = (struct bh_x_case){ cases[i].key, NFT_RETURN, NULL };
+	else if (m->c->levels[dir] & BH_LEVEL_REPORT)
+		cases[1].chain = bh_chain_noted.name[dir];
 	if (contracts && place == FRESH)
-		cases[3].chain = bh_chain_contract.name[dir];
+		cases[4].chain = bh_chain_contract.name[dir];
 	else if (contracts)
-		cases[3].chain = judge_name(dir, peer, port, judge);
+		cases[4].chain = judge_name(dir, peer, port, judge);
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 
@@ -191,7 +215,7 @@ static void level_rules(struct maker *m, enum place place, const char *chain, un
 			if ((peers >> peer & 1) && (m->c->levels[dir] & bh_level(peer, port)))
 				level_rule(m, place, chain, dir, peer, port);
 	/* A subject without a cell that fits: closed. `why` just ends and leaves "no reason". */
-	if (place == WHY)
+	if (place == WHY || place == REPORT)
 		return;
 	bh_x_rule(&m->x, chain);
 	bh_x_goto(&m->x, bh_chain_no.name[dir]);
@@ -199,10 +223,10 @@ static void level_rules(struct maker *m, enum place place, const char *chain, un
 
 static void place_chains(struct maker *m, enum place place, unsigned dir)
 {
-	static const struct pair *const mains[] = { &bh_chain_fresh, &bh_chain_again,
-						    &bh_chain_why };
+	static const struct pair *const mains[] = { &bh_chain_fresh, &bh_chain_again, &bh_chain_why,
+						    &bh_chain_report };
 	static const struct pair *const eps[] = { &bh_chain_fresh_ep, &bh_chain_again_ep,
-						  &bh_chain_why_ep };
+						  &bh_chain_why_ep, &bh_chain_report_ep };
 	const unsigned endpoints = 1U << BH_LEVEL_PEER_CLASS | 1U << BH_LEVEL_PEER_ENDPOINT;
 	const unsigned any = 1U << BH_LEVEL_PEER_ANY, cidr = 1U << BH_LEVEL_PEER_CIDR;
 	const char *chain = mains[place]->name[dir], *ep = eps[place]->name[dir];
@@ -218,7 +242,7 @@ static void place_chains(struct maker *m, enum place place, unsigned dir)
 		return;
 	}
 	bh_x_rule(x, chain);
-	bh_chain_peer(m, dir, place == FRESH, m->f->reg_addr);
+	bh_chain_peer(m, dir, place == FRESH || place == REPORT, m->f->reg_addr);
 	bh_x_map(x, bh_kset_name(BH_KSET_PEER), m->f->reg_addr, 1);
 	bh_x_cmp32(x, NFT_CMP_NEQ, 1, 0);
 	bh_x_goto(x, ep);
@@ -232,6 +256,7 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 {
 	const struct bh_x_case cases[] = {
 		{ BH_WORD_ALLOW, NFT_RETURN, NULL },
+		{ BH_WORD_ALLOW | BH_WORD_REPORT, NFT_RETURN, NULL }, /* the worker says so */
 		{ BH_WORD_DROP, NFT_GOTO, bh_chain_no.name[dir] },
 		{ BH_WORD_REJECT, NFT_GOTO, bh_chain_no.name[dir] },
 	};
@@ -284,6 +309,13 @@ void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush)
 			}
 		}
 	}
+}
+
+void bh_chain_reports(struct maker *m)
+{
+	for (unsigned dir = IN; dir <= EG; dir++)
+		if (m->c->levels[dir] & BH_LEVEL_REPORT)
+			place_chains(m, REPORT, dir);
 }
 
 void bh_chain_levels(struct maker *m)

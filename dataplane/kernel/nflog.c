@@ -2,7 +2,7 @@
 /*
  * dataplane/kernel/nflog.c - refused packets, as the kernel reports them
  *
- * The chains put reason and epoch into the mark of a packet that dies, and cause, direction and what became of it into
+ * The chains put reason and epoch into the mark of a packet that dies (or for the moment of the report), and cause, direction and what became of it into
  * the prefix of the log: "bh:" and one letter each. Of the packet itself, the headers are copied. Everything in them
  * was written by whoever sent the packet and is read with bounds.
  */
@@ -184,7 +184,10 @@ static bool read_prefix(struct bh_refused *r, const char *s)
 		return false;
 	r->cause = s[3];
 	r->dir = s[4] == 'i' ? BH_DIR_INGRESS : s[4] == 'e' ? BH_DIR_EGRESS : 0;
-	r->word = s[5] == 'd' ? BH_WORD_DROP : s[5] == 'r' ? BH_WORD_REJECT : 0;
+	r->word = s[5] == 'd'   ? BH_WORD_DROP
+		  : s[5] == 'r' ? BH_WORD_REJECT
+		  : s[5] == 'a' ? BH_WORD_ALLOW | BH_WORD_REPORT
+				: 0;
 	return true;
 }
 

@@ -16,8 +16,9 @@ struct bh_nflog;
 
 struct bh_refused {
 	uint32_t
-	    reason;    /* number in the rule set that was in force; 0: no cell hit (fail closed) */
-	uint32_t word; /* BH_WORD_DROP or BH_WORD_REJECT, or 0 */
+	    reason; /* number in the rule set that was in force; 0: no cell hit (fail closed) */
+	uint32_t
+	    word; /* BH_WORD_DROP, _REJECT, or 0; _ALLOW | _REPORT: it passed, and is to be recorded */
 	unsigned epoch;
 	uint8_t dir; /* enum bh_dir, from the log prefix */
 	char

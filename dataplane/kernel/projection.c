@@ -475,6 +475,8 @@ static int make_cells(struct maker *m)
 		memcpy(e->key, key, sizeof(key));
 		e->key[KEY_L4] = (uint8_t)c->l4;
 		e->data = closed(c->word);
+		if (bh_kset_verdict(e->data) == (BH_WORD_ALLOW | BH_WORD_REPORT))
+			level |= BH_LEVEL_REPORT;
 		if (bh_word_verdict(c->word) == BH_WORD_CONTRACT) {
 			level |= BH_LEVEL_CONTRACT;
 			k = bh_ruleset_contract(m->rs, bh_word_number(c->word));
@@ -655,7 +657,8 @@ static void print_levels(const struct bh_projection *p, uint8_t family, struct b
 			for (unsigned k = 0; k < BH_LEVEL_PORT_COUNT; k++)
 				if (levels & bh_level(i, k))
 					bh_buf_printf(out, " %s.%s", peers[i], ports[k]);
-		bh_buf_printf(out, "%s\n", levels & BH_LEVEL_CONTRACT ? " contract" : "");
+		bh_buf_printf(out, "%s%s\n", levels & BH_LEVEL_CONTRACT ? " contract" : "",
+			      levels & BH_LEVEL_REPORT ? " report" : "");
 	}
 }
 

@@ -59,7 +59,8 @@ enum bh_level_port {
 	BH_LEVEL_PORT_COUNT,
 };
 #define BH_LEVEL_CONTRACT 0x80000000U /* some cell is a contract */
-#define BH_LEVEL_ALL      0x80ffffffU
+#define BH_LEVEL_REPORT   0x40000000U /* some cell allows and is to be recorded */
+#define BH_LEVEL_ALL      0xc0ffffffU
 
 static inline uint32_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
 {
@@ -87,8 +88,14 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b);
 const char *bh_kset_name(enum bh_kset s);       /* as `nft list` shows it */
 enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours */
 bool bh_kset_is_interval(enum bh_kset s);
-/* Is the data a decision word? Then its verdict alone stands behind it: eight bytes. */
+/* Is the data a decision word? Then what the chains go by stands behind it: eight bytes. */
 bool bh_kset_has_words(enum bh_kset s);
+/* The verdict of a word; of ALLOW also whether it is to be recorded. */
+static inline uint32_t bh_kset_verdict(uint32_t word)
+{
+	return bh_word_verdict(word) == BH_WORD_ALLOW ? word & (BH_WORD_VERDICT | BH_WORD_REPORT)
+						      : bh_word_verdict(word);
+}
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family); /* bytes; @family: 4, 6 */
 /* A key as people read it. Return: @buf */
 const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,

@@ -102,7 +102,7 @@ static bool read_data(enum bh_kset set, const struct nlattr *data, uint32_t *ret
 	if (mnl_attr_get_payload_len(data) != len)
 		return false;
 	memcpy(words, mnl_attr_get_payload(data), len);
-	if (bh_kset_has_words(set) && words[1] != (words[0] & BH_WORD_VERDICT))
+	if (bh_kset_has_words(set) && words[1] != bh_kset_verdict(words[0]))
 		return false;
 	*ret = words[0];
 	return true;

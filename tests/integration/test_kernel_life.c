@@ -207,7 +207,9 @@ static struct hand *everything(uint32_t only_peer, uint32_t only_port)
 				    !((only_peer >> p & 1) && ((only_port >> q & 1) || q == 5)))
 					continue;
 				hand_cell(h, d, SERVER, peers[p], ports[q].l4, ports[q].port,
-					  last ? DROP(5) : CONTRACT(1));
+					  last     ? DROP(5)
+					  : q == 0 ? ALLOW(6) | BH_WORD_REPORT
+						   : CONTRACT(1));
 			}
 		}
 	}

@@ -465,6 +465,39 @@ static void ranges_and_protocols(void **state)
 	}
 }
 
+/* Monitor mode, alert, log: it passes, and its first packet is reported. */
+static void allowed_and_recorded(void **state)
+{
+	(void)state;
+	begin();
+	hand_cell(s.h, BH_DIR_EGRESS, CLIENT, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY,
+		  ALLOW(21) | BH_WORD_REPORT);
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(22) | BH_WORD_REPORT);
+	in_cell(CLIENT, BH_L4_ANY, BH_PORT_ANY, ALLOW(23) | BH_WORD_REPORT);
+	in_cell(CLIENT, BH_L4_TCP, 8002, ALLOW(24));
+	apply();
+	BOTH
+	{
+		struct conn c = open_conn(8001);
+		struct bh_err err = { .code = 0 };
+
+		refused_by(23, BH_DIR_INGRESS, 'p', BH_WORD_ALLOW | BH_WORD_REPORT);
+		assert_int_equal(s.logs[s.read - 1].dport, 8001);
+		refused_by(21, BH_DIR_EGRESS, 'p', BH_WORD_ALLOW | BH_WORD_REPORT);
+		/* Once, also when it is decided again. */
+		carries(c.client, c.server, "one");
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		carries(c.client, c.server, "two");
+		no_log();
+		close_conn(&c);
+
+		c = open_conn(8002);
+		refused_by(21, BH_DIR_EGRESS, 'p', BH_WORD_ALLOW | BH_WORD_REPORT);
+		no_log();
+		close_conn(&c);
+	}
+}
+
 /* ---- contracts ---- */
 
 static void http_only(void)
@@ -829,6 +862,17 @@ static void foreign_marks_are_kept(void **state)
 		      " meta mark != 0x4242 counter name odd\n"
 		      " ct mark & 0xffff != 0x1717 counter name odd\n"
 		      "}\n");
+	begin();
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1) | BH_WORD_REPORT);
+	apply();
+	BOTH
+	{
+		struct conn c = open_conn(8001);
+
+		carries(c.client, c.server, "GET /");
+		carries(c.server, c.client, "HTTP");
+		close_conn(&c);
+	}
 	http_only();
 	BOTH
 	{
@@ -1059,6 +1103,7 @@ int main(void)
 		cmocka_unit_test_teardown(any_endpoint, after),
 		cmocka_unit_test_teardown(cidr_and_world, after),
 		cmocka_unit_test_teardown(ranges_and_protocols, after),
+		cmocka_unit_test_teardown(allowed_and_recorded, after),
 		cmocka_unit_test_teardown(contract_allows, after),
 		cmocka_unit_test_teardown(contract_refuses_and_resets, after),
 		cmocka_unit_test_teardown(contract_over_udp, after),

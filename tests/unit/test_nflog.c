@@ -160,6 +160,18 @@ static void causes(void **state)
 	}
 }
 
+static void allowed_but_to_be_recorded(void **state)
+{
+	struct bh_refused r;
+
+	(void)state;
+	assert_true(parse("bh:pea", 0x01000009, tcp4, sizeof(tcp4), &r));
+	assert_int_equal(r.word, BH_WORD_ALLOW | BH_WORD_REPORT);
+	assert_int_equal(r.dir, BH_DIR_EGRESS);
+	assert_int_equal(r.reason, 9);
+	assert_int_equal(r.epoch, 1);
+}
+
 static void messages_of_others(void **state)
 {
 	static const char *const prefixes[] = { "",       "bh",      "bh:",  "bh:pi",
@@ -217,6 +229,7 @@ int main(void)
 		cmocka_unit_test(behind_extension_headers),
 		cmocka_unit_test(no_ports_in_later_fragments),
 		cmocka_unit_test(causes),
+		cmocka_unit_test(allowed_but_to_be_recorded),
 		cmocka_unit_test(messages_of_others),
 		cmocka_unit_test(cut_off_anywhere),
 		cmocka_unit_test(any_bytes),
