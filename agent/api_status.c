@@ -7,6 +7,7 @@
 #include "agent/api_internal.h"
 #include "common/file.h"
 #include "common/log.h"
+#include "common/parse.h"
 #include "common/util.h"
 #include "config.h"
 
@@ -47,6 +48,45 @@ static void warn_forwarding(const struct bh_agent *a, json_t *list)
 				   "by IPv6"));
 }
 
+static bool read_number(const char *path, uint64_t *ret)
+{
+	bh_autofree char *text = NULL;
+	size_t size;
+
+	if (bh_file_read(path, 64, &text, &size, NULL) < 0)
+		return false;
+	text[strcspn(text, "\n")] = '\0';
+	return bh_parse_u64(text, UINT32_MAX, ret) == 0;
+}
+
+/* A full table drops new connections, whatever the policies say: better to hear of it before. */
+static void warn_conntrack(json_t *list)
+{
+	uint64_t count, max;
+
+	if (read_number("/proc/sys/net/netfilter/nf_conntrack_count", &count) &&
+	    read_number("/proc/sys/net/netfilter/nf_conntrack_max", &max) && max > 0 &&
+	    count >= max / 10 * 9)
+		append(list,
+		       json_sprintf("conntrack holds %llu connections of at most %llu "
+				    "(net.netfilter.nf_conntrack_max): beyond that new ones fail",
+				    (unsigned long long)count, (unsigned long long)max));
+}
+
+static void warn_workers(const struct bh_agent *a, json_t *list)
+{
+	for (unsigned i = 0; i < bh_pool_count(a->pool); i++) {
+		struct bh_pool_worker w;
+
+		bh_pool_get(a->pool, i, &w);
+		if (!w.connected)
+			append(list,
+			       json_sprintf("worker %u is not there: connections that depend on "
+					    "what is spoken wait for its successor",
+					    i));
+	}
+}
+
 static json_t *warnings(const struct bh_agent *a)
 {
 	json_t *list = json_array();
@@ -55,6 +95,8 @@ static json_t *warnings(const struct bh_agent *a)
 
 	bh_store_warnings(a->store, list);
 	warn_forwarding(a, list);
+	warn_conntrack(list);
+	warn_workers(a, list);
 	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep))
 		unnamed += !ep->labels_final;
 	if (unnamed > 0)

@@ -79,6 +79,19 @@ def test_stop_leaves_the_workers(stopped):
     assert len(stopped.records(kind="agent", event="stopped")) == 1
 
 
+def test_another_number_of_workers(agent):
+    agent.apply(policy())
+    for n in (3, 1):
+        agent.stop()
+        agent.config["workers"] = n
+        agent.start()
+        s = agent.status()
+        assert s["ready"] and len(s["workers"]) == n and agent.names() == ["web"]
+        assert [w["queue"] for w in s["workers"]] == list(range(61440, 61440 + n))
+        running = run("ip", "netns", "pids", agent.ns).stdout.split()
+        assert len(running) == n + 1
+
+
 def test_a_worker_that_dies_is_replaced(agent):
     agent.apply(policy())
     (pid,) = worker_pids(agent)
