@@ -2,10 +2,10 @@
 /*
  * agent/api_status.c - GET /v1/status, /v1/endpoints, /v1/ruleset
  */
+#include <fcntl.h>
 #include <string.h>
 
 #include "agent/api_internal.h"
-#include "common/file.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/util.h"
@@ -20,13 +20,26 @@ static void append(json_t *array, json_t *v)
 
 /* ---- warnings ---- */
 
+/* By one read(2): a number in /proc/sys is given whole at the first, and nothing at the second. */
+static bool read_number(const char *path, uint64_t *ret)
+{
+	bh_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return bh_parse_u64(text, UINT32_MAX, ret) == 0;
+}
+
+/* What cannot be read is not said to be wrong. */
 static bool sysctl_is_zero(const char *path)
 {
-	bh_autofree char *text = NULL;
-	size_t size;
+	uint64_t v;
 
-	/* What cannot be read is not said to be wrong. */
-	return bh_file_read(path, 64, &text, &size, NULL) == 0 && size > 0 && text[0] == '0';
+	return read_number(path, &v) && v == 0;
 }
 
 static void warn_forwarding(const struct bh_agent *a, json_t *list)
@@ -48,25 +61,14 @@ static void warn_forwarding(const struct bh_agent *a, json_t *list)
 				   "by IPv6"));
 }
 
-static bool read_number(const char *path, uint64_t *ret)
-{
-	bh_autofree char *text = NULL;
-	size_t size;
-
-	if (bh_file_read(path, 64, &text, &size, NULL) < 0)
-		return false;
-	text[strcspn(text, "\n")] = '\0';
-	return bh_parse_u64(text, UINT32_MAX, ret) == 0;
-}
-
 /* A full table drops new connections, whatever the policies say: better to hear of it before. */
 static void warn_conntrack(json_t *list)
 {
 	uint64_t count, max;
 
 	if (read_number("/proc/sys/net/netfilter/nf_conntrack_count", &count) &&
-	    read_number("/proc/sys/net/netfilter/nf_conntrack_max", &max) && max > 0 &&
-	    count >= max / 10 * 9)
+	    read_number("/proc/sys/net/netfilter/nf_conntrack_max", &max) &&
+	    count >= max - max / 10 && max > 0)
 		append(list,
 		       json_sprintf("conntrack holds %llu connections of at most %llu "
 				    "(net.netfilter.nf_conntrack_max): beyond that new ones fail",

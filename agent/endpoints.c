@@ -14,6 +14,7 @@
 
 struct bh_endpoints {
 	struct bh_ep *by_key;
+	struct bh_ep_addr *by_addr;
 	struct bh_ep_group *groups;
 	struct bh_ep **changed;
 	size_t n_changed, cap_changed;
@@ -86,6 +87,43 @@ struct bh_endpoints *bh_endpoints_free(struct bh_endpoints *s)
 	free(s->changed);
 	free(s);
 	return NULL;
+}
+
+/* ---- addresses ---- */
+
+/* Two members never have one address: agent/cni_server.c and the adoption see to it. The last one wins here. */
+static int enter_addrs(struct bh_endpoints *s, struct bh_ep *ep)
+{
+	size_t n = ep->e->n_addrs;
+
+	ep->addrs = calloc(n + 1, sizeof(*ep->addrs));
+	if (!ep->addrs)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		struct bh_ep_addr *old = NULL, *a = &ep->addrs[i];
+
+		a->addr = ep->e->addrs[i];
+		a->ep = ep;
+		HASH_FIND(hh, s->by_addr, &a->addr, sizeof(a->addr), old);
+		if (old) {
+			HASH_DEL(s->by_addr, old);
+			old->ep = NULL;
+		}
+		HASH_ADD(hh, s->by_addr, addr, sizeof(a->addr), a);
+		if (!a->hh.tbl) {
+			a->ep = NULL;
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void leave_addrs(struct bh_endpoints *s, struct bh_ep *ep)
+{
+	for (size_t i = 0; ep->addrs && i < ep->e->n_addrs; i++)
+		if (ep->addrs[i].ep)
+			HASH_DEL(s->by_addr, &ep->addrs[i]);
+	free(bh_take_ptr(&ep->addrs));
 }
 
 /* ---- twins ---- */
@@ -189,6 +227,7 @@ void bh_endpoints_remove(struct bh_endpoints *s, struct bh_ep *ep)
 	if (!ep->member)
 		return;
 	HASH_DEL(s->by_key, ep);
+	leave_addrs(s, ep);
 	leave_group(s, ep);
 	note_change(s, ep);
 	ep->member = false;
@@ -211,10 +250,13 @@ int bh_endpoints_put(struct bh_endpoints *s, struct bh_ep *ep)
 		return 0;
 	if (old)
 		bh_endpoints_remove(s, old);
+	ep->hh.tbl = NULL; /* it may have been a member before */
 	if (join_group(s, ep) < 0)
 		return -ENOMEM;
-	HASH_ADD_KEYPTR(hh, s->by_key, ep->key, strlen(ep->key), ep);
+	if (enter_addrs(s, ep) == 0)
+		HASH_ADD_KEYPTR(hh, s->by_key, ep->key, strlen(ep->key), ep);
 	if (!ep->hh.tbl) {
+		leave_addrs(s, ep);
 		leave_group(s, ep);
 		return -ENOMEM;
 	}
@@ -240,26 +282,18 @@ struct bh_ep *bh_endpoints_by_link(const struct bh_endpoints *s, unsigned index)
 	return NULL;
 }
 
-static bool has_addr(const struct bh_endpoint *e, const struct bh_addr *a)
-{
-	for (size_t i = 0; i < e->n_addrs; i++)
-		if (bh_addr_eq(&e->addrs[i], a))
-			return true;
-	return false;
-}
-
 struct bh_ep *bh_endpoints_conflict(const struct bh_endpoints *s, const struct bh_ep *ep,
 				    struct bh_addr *ret_addr)
 {
-	for (struct bh_ep *o = s->by_key; o; o = o->hh.next) {
-		if (o == ep || strcmp(o->key, ep->key) == 0)
+	for (size_t i = 0; i < ep->e->n_addrs; i++) {
+		const struct bh_addr *a = &ep->e->addrs[i];
+		struct bh_ep_addr *found = NULL;
+
+		HASH_FIND(hh, s->by_addr, a, sizeof(*a), found);
+		if (!found || found->ep == ep || strcmp(found->ep->key, ep->key) == 0)
 			continue;
-		for (size_t i = 0; i < ep->e->n_addrs; i++) {
-			if (has_addr(o->e, &ep->e->addrs[i])) {
-				*ret_addr = ep->e->addrs[i];
-				return o;
-			}
-		}
+		*ret_addr = *a;
+		return found->ep;
 	}
 	return NULL;
 }

@@ -19,6 +19,15 @@
 #define BH_GROUP_QUARANTINE 0x42480001U
 #define BH_GROUP_MANAGED    0x42480002U
 
+struct bh_ep;
+
+/* An address of a member, to be found by it. */
+struct bh_ep_addr {
+	UT_hash_handle hh;
+	struct bh_addr addr;
+	struct bh_ep *ep;
+};
+
 struct bh_ep {
 	unsigned refs;
 	UT_hash_handle hh; /* by key */
@@ -34,10 +43,11 @@ struct bh_ep {
 	/* Main thread. */
 	struct bh_ep_group *group; /* of those who look the same; NULL: not in the list */
 	struct bh_ep *next_twin, *prev_twin;
-	bool member;    /* in the list of endpoints now */
-	bool fresh;     /* connections of its addresses may be older than it */
-	bool released;  /* its link has left the quarantine */
-	bh_msec_t gone; /* its link vanished then; 0: it is there */
+	struct bh_ep_addr *addrs; /* of e->n_addrs; NULL: not in the list */
+	bool member;              /* in the list of endpoints now */
+	bool fresh;               /* connections of its addresses may be older than it */
+	bool released;            /* its link has left the quarantine */
+	bh_msec_t gone;           /* its link vanished then; 0: it is there */
 };
 
 struct bh_ep *bh_ep_new(const char *network, const char *id, const char *ifname);

@@ -37,6 +37,20 @@ def test_labels_that_are_not_final_stay_in_quarantine(agent):
     assert s["endpoints"]["quarantined"] == 1 and any("labels" in w for w in s["warnings"])
 
 
+def test_warnings_about_the_host(agent):
+    def sysctl(key, value):
+        run(*agent.command("sysctl", "-qw", f"{key}={value}"))
+    sysctl("net.ipv4.ip_forward", 0)
+    sysctl("net.ipv6.conf.all.forwarding", 0)
+    assert agent.status()["warnings"] == []  # nobody here who would mind
+    assert agent.ask(agent.add_request("v1", ["10.0.0.1", "fd00::1"]))["ok"]
+    four, six = agent.status()["warnings"]
+    assert four.startswith("net.ipv4.ip_forward is 0") and six.startswith("net.ipv6.conf.all.forwarding is 0")
+    sysctl("net.ipv4.ip_forward", 1)
+    sysctl("net.ipv6.conf.all.forwarding", 1)
+    assert agent.status()["warnings"] == []
+
+
 def test_requests_that_are_refused(agent):
     free = agent.veth("free", group=0)
     for change, says in [
