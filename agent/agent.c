@@ -539,14 +539,14 @@ void bh_agent_stop(struct bh_agent *a)
 		(void)on_nflog(a->nflog_io, bh_nflog_fd(a->nflog), EPOLLIN, a);
 	a->pool = bh_pool_free(a->pool);
 	a->records = bh_records_free(a->records);
-	if (a->rc) {
+	if (a->rc)
 		save_revision(a);
-		bh_agent_note_refused(a);
-	}
 	if (a->started)
 		bh_agent_event(a, "agent", "stopped", NULL);
 	if (a->log)
 		bh_vlog_flush(a->log);
+	if (a->rc)
+		bh_agent_note_refused(a);
 	/* Last, so that followers see the end. */
 	a->api = bh_api_free(a->api);
 	bh_source_remove(a->links);

@@ -39,11 +39,17 @@ void bh_agent_note_refused(struct bh_agent *a)
 {
 	bh_autofree char *path = counted_path(a);
 	bh_autoclose int fd = -1;
+	struct bh_vlog_stats log;
 	uint64_t sum;
 	char text[24];
 	int n;
 
-	if (!path || count(a, &sum) < 0 || (a->noted && sum == a->noted_refused))
+	if (!path || count(a, &sum) < 0)
+		return;
+	/* Repeats whose number is in no record yet would be gone with us. */
+	bh_vlog_stats_get(a->log, &log);
+	sum -= log.counted < sum ? log.counted : sum;
+	if (a->noted && sum == a->noted_refused)
 		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
@@ -56,7 +62,7 @@ void bh_agent_note_refused(struct bh_agent *a)
 	}
 }
 
-void bh_agent_find_unheard(struct bh_agent *a)
+static void find_unheard(struct bh_agent *a)
 {
 	bh_autofree char *path = counted_path(a), *text = NULL;
 	uint64_t before, now;
@@ -70,4 +76,12 @@ void bh_agent_find_unheard(struct bh_agent *a)
 	bh_notice("%llu packets were refused while no agent ran",
 		  (unsigned long long)(now - before));
 	bh_vlog_loss(a->log, "agent_down", now - before);
+}
+
+void bh_agent_find_unheard(struct bh_agent *a)
+{
+	find_unheard(a);
+	/* First on record, then forgotten: an agent that is killed right now leaves it to the next one. */
+	bh_vlog_tick(a->log, bh_clock_now());
+	bh_agent_note_refused(a);
 }

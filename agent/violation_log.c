@@ -272,6 +272,7 @@ static void write_repeats(struct bh_vlog *l, struct entry *e)
 	if (e->count == 0)
 		return;
 	(void)emit(l, e->last_us, e->body, &t);
+	l->stats.counted -= e->count;
 	e->count = 0;
 }
 
@@ -288,6 +289,7 @@ bool bh_vlog_repeat(struct bh_vlog *l, const struct bh_vlog_key *key, int64_t wa
 		e->first_us = wall_us;
 	e->last_us = wall_us;
 	l->stats.suppressed++;
+	l->stats.counted++;
 	return true;
 }
 

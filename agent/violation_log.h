@@ -54,6 +54,7 @@ struct bh_vlog_stats {
 	uint64_t written;    /* records in the file */
 	uint64_t suppressed; /* violations that were counted in another one's record */
 	uint64_t lost;       /* records or packets that nobody will hear of, all causes */
+	uint64_t counted;    /* of suppressed: those whose count stands in no record yet */
 	bool failing;        /* the file cannot be written now */
 };
 
