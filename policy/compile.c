@@ -229,6 +229,24 @@ int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
 	return 0;
 }
 
+const struct bh_addr_class *bh_compiled_find(const struct bh_compiled *c, const struct bh_addr *a)
+{
+	size_t lo = 0, hi = c->n_addrs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = bh_addr_cmp(&c->addrs[mid].addr, a);
+
+		if (cmp == 0)
+			return &c->addrs[mid];
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 void bh_compiled_done(struct bh_compiled *c)
 {
 	c->rules = bh_ruleset_free(c->rules);

@@ -38,6 +38,8 @@ struct bh_compiled {
 };
 
 void bh_compiled_done(struct bh_compiled *c);
+/* Whose address it is, borrowed; NULL: no endpoint's. */
+const struct bh_addr_class *bh_compiled_find(const struct bh_compiled *c, const struct bh_addr *a);
 
 /**
  * bh_compile() - Make the rule set

@@ -29,27 +29,9 @@ static void explain_done(struct bh_explain_run *x)
 
 /* ---- the two ends ---- */
 
-static const struct bh_addr_class *addr_find(const struct bh_compiled *c, const struct bh_addr *a)
-{
-	size_t lo = 0, hi = c->n_addrs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int cmp = bh_addr_cmp(&c->addrs[mid].addr, a);
-
-		if (cmp == 0)
-			return &c->addrs[mid];
-		if (cmp < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
 static void side_resolve(const struct bh_explain_run *x, struct bh_explain_side *s)
 {
-	const struct bh_addr_class *a = addr_find(x->compiled, &s->addr);
+	const struct bh_addr_class *a = bh_compiled_find(x->compiled, &s->addr);
 
 	s->ep = a ? x->eps[a->endpoint] : NULL;
 	s->cls = a ? a->cls : 0;

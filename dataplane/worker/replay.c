@@ -192,30 +192,12 @@ static void on_finding(void *arg, const struct bh_finding *fi)
 		f->state = STATE_DONE;
 }
 
-static const struct bh_addr_class *class_of(const struct bh_replay *r, const struct bh_addr *a)
-{
-	const struct bh_compiled *c = r->cfg.compiled;
-	size_t lo = 0, hi = c->n_addrs;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int cmp = bh_addr_cmp(&c->addrs[mid].addr, a);
-
-		if (cmp == 0)
-			return &c->addrs[mid];
-		if (cmp < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
 /* What the kernel's maps say about the first packet. */
 static void decide(struct bh_replay *r, struct flow *f)
 {
 	struct bh_replay_flow *p = &f->pub;
-	const struct bh_addr_class *c = class_of(r, &p->client), *s = class_of(r, &p->server);
+	const struct bh_addr_class *c = bh_compiled_find(r->cfg.compiled, &p->client),
+				   *s = bh_compiled_find(r->cfg.compiled, &p->server);
 	const struct bh_conn conn = {
 		.src = p->client,
 		.dst = p->server,
