@@ -21,12 +21,16 @@
 int bh_fd_read(int fd, size_t max, char **ret_data, size_t *ret_size)
 {
 	bh_autofree char *data = NULL;
-	size_t len = 0, cap = 0;
+	size_t len = 0, cap;
 	struct stat st;
 
 	if (max > SIZE_MAX / 4)
 		max = SIZE_MAX / 4;
-	/* A regular file's size is a first guess only: it may grow, and /proc says 0. */
+	/*
+	 * A regular file's size is a first guess only: it may grow, and /proc says 0, but gives a number whole at
+	 * the first read and nothing at a second.
+	 */
+	cap = BH_MIN((size_t)CHUNK, max);
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0)
 		cap = BH_MIN((size_t)st.st_size, max);
 	for (;;) {

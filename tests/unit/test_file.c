@@ -228,6 +228,11 @@ static void test_sysctl(void **state)
 	assert_int_equal(bh_sysctl_write(path, "1", &err), 0);
 	assert_int_equal(bh_file_read(path, 10, &data, &size, &err), 0);
 	assert_string_equal(data, "1");
+
+	/* A number of more than one digit, which the kernel gives at the first read only. */
+	free(bh_take_ptr(&data));
+	assert_int_equal(bh_file_read("/proc/sys/kernel/pid_max", 64, &data, &size, &err), 0);
+	assert_true(size > 2 && data[size - 1] == '\n');
 }
 
 #define IN_DIR(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
