@@ -216,7 +216,7 @@ void bh_link_accept(struct bh_link *l)
 	}
 }
 
-static void on_rules(struct bh_link *l, const struct bh_wmsg *m, const int *fds, size_t n_fds)
+static void on_rules(struct bh_link *l, const struct bh_wmsg *m, int *fds, size_t n_fds)
 {
 	struct bh_err err = { 0 };
 	int r;
@@ -226,6 +226,11 @@ static void on_rules(struct bh_link *l, const struct bh_wmsg *m, const int *fds,
 	else
 		r = bh_err_set(&err, -EPROTO, "%zu descriptors came with the rule set, not two",
 			       n_fds);
+	/* Mapped or refused: when the agent hears of it, this process holds no descriptor more than before. */
+	for (size_t i = 0; i < 2; i++) {
+		bh_closep(&fds[i]);
+		fds[i] = -1;
+	}
 	message(&l->answer, r < 0 ? BH_WMSG_RULES_BAD : BH_WMSG_RULES_OK);
 	l->answer.seq = m->seq;
 	l->answer.rules.revision = m->rules.revision;
