@@ -57,6 +57,7 @@
  *	goto no_in }
  *  chain judge_in_* {		# one for each level
  *	result is a sub-state: goto unjudged_in	 # { INSPECT: goto renew (INSPECT|E), return;  goto no_in }
+ *	result is KILLED: goto no_in		# its protocol is forgotten: never "any other"
  *	contract . result map @contract_result vmap { allow: return, drop: goto no_in, reject: goto no_in }
  *	contract . 0      map @contract_result vmap { ... }
  *	goto no_in }

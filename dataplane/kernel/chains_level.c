@@ -285,6 +285,10 @@ static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned p
 	bh_x_rule(x, name);
 	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
 	bh_x_goto(x, bh_chain_unjudged.name[dir]);
+	/* Both ends were reset, and what was spoken is no longer known: it is nobody's "any other protocol". */
+	bh_x_rule(x, name);
+	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_RESULT_KILLED << BH_MARK_RESULT_SHIFT);
+	bh_x_goto(x, bh_chain_no.name[dir]);
 	judge_rule(m, name, dir, peer, port, false);
 	judge_rule(m, name, dir, peer, port, true);
 	bh_x_rule(x, name);
