@@ -154,7 +154,14 @@ int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
 	}
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory");
-	r = bh_compile(c, policies->set, g->roster->eps, g->roster->n, revision, &compiled, err);
+	r = bh_compile(c,
+		       &(struct bh_compile_input){
+			   .set = policies->set,
+			   .eps = g->roster->eps,
+			   .n_eps = g->roster->n,
+			   .revision = revision,
+		       },
+		       &compiled, err);
 	if (r < 0)
 		return bh_err_wrap(err, r, "the policies cannot be compiled");
 	g->rules->rs = compiled.rules;

@@ -299,6 +299,8 @@ static enum bh_violation refused_reason(const struct bh_refused *p, const struct
 	case BH_REASON_ISOLATED:
 	case BH_REASON_NOT_ISOLATED:
 	case BH_REASON_WOULD:
+	case BH_REASON_LEARN:
+	case BH_REASON_HOST:
 	case BH_REASON_INVALID:
 	case BH_REASON_COUNT:
 		break;

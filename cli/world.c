@@ -278,7 +278,10 @@ int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret)
 
 	r = bh_compiler_new(&c);
 	if (r == 0)
-		r = bh_compile(c, w->set, w->eps, w->n_eps, 0, ret, &err);
+		r = bh_compile(
+		    c,
+		    &(struct bh_compile_input){ .set = w->set, .eps = w->eps, .n_eps = w->n_eps },
+		    ret, &err);
 	if (r < 0) {
 		bh_out_complain("the policies cannot be compiled: %s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;

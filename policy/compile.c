@@ -203,16 +203,21 @@ static int run_phases(struct bh_run *run, uint64_t revision, struct bh_compiled 
 	return r;
 }
 
-int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
-	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision,
-	       struct bh_compiled *ret, struct bh_err *err)
+int64_t bh_compile_next_change(const struct bh_compiler *c)
 {
+	return INT64_MAX;
+}
+
+int bh_compile(struct bh_compiler *c, const struct bh_compile_input *in, struct bh_compiled *ret,
+	       struct bh_err *err)
+{
+	uint64_t revision = in->revision;
 	struct bh_err local = { .code = 0 };
 	bh_cleanup(run_done) struct bh_run run = {
 		.c = c,
-		.set = set,
-		.eps = eps,
-		.n_eps = n_eps,
+		.set = in->set,
+		.eps = in->eps,
+		.n_eps = in->n_eps,
 		.err = &local,
 	};
 	struct bh_compiled out = { .rules = NULL };

@@ -6,7 +6,7 @@
  * which number), so that numbers stay the same across revisions wherever their meaning does. The order of
  * evaluation (tiers, deny before allow, isolation, modes) is explained in compile.c and nowhere else.
  *
- * Thread-safety: a compiler belongs to one thread. No input is kept.
+ * Thread-safety: a compiler belongs to one thread.
  */
 #ifndef BH_POLICY_COMPILE_H
 #define BH_POLICY_COMPILE_H
@@ -41,22 +41,66 @@ void bh_compiled_done(struct bh_compiled *c);
 /* Whose address it is, borrowed; NULL: no endpoint's. */
 const struct bh_addr_class *bh_compiled_find(const struct bh_compiled *c, const struct bh_addr *a);
 
+struct bh_compile_input {
+	/* Policies, namespaces, nodes. Its Endpoint manifests are not looked at: pass them in @eps. */
+	const struct bh_policy_set *set;
+	/*
+	 * Every endpoint known, local and remote. Where two claim an address, a local one wins over one that is
+	 * not, else the one that stands later in the list.
+	 */
+	const struct bh_endpoint *const *eps;
+	size_t n_eps;
+	const struct bh_surroundings *around; /* NULL: nothing is known */
+	int64_t now;                          /* UNIX seconds: what has expired, what has begun */
+	uint64_t revision;                    /* stamped into the rule set */
+};
+
 /**
  * bh_compile() - Make the rule set
- * @set:	Policies and namespaces. Its Endpoint manifests are not looked at: pass them in @eps
- * @eps:	Every endpoint known, local and remote. Where two claim an address, a local one wins over
- *		one that is not, else the one that stands later in the list
- * @revision:	Stamped into the rule set
  * @ret:	Filled; to be released by bh_compiled_done()
  *
  * Cells are made for classes that have a local endpoint. If no endpoint at all is local (offline use), they
  * are made for all. Asked for the policies of another class, the rule set refuses (bh_class.subject_*: 2).
  *
- * Return: 0; -E2BIG (numbers or limits exhausted; said in @err), -ENOTSUP (a tier of a later version),
- * -EINVAL (a member of the model has no value), -ENOMEM. The compiler stays usable.
+ * The compiler keeps what it has found out, for bh_compile_endpoints() and bh_compile_policies(): references to the
+ * policies, copies of the rest.
+ *
+ * Return: 0; -E2BIG (numbers or limits exhausted; said in @err), -EINVAL (a member of the model has no value),
+ * -ENOMEM. The compiler stays usable.
  */
-int bh_compile(struct bh_compiler *c, const struct bh_policy_set *set,
-	       const struct bh_endpoint *const *eps, size_t n_eps, uint64_t revision,
-	       struct bh_compiled *ret, struct bh_err *err) bh_must_check;
+int bh_compile(struct bh_compiler *c, const struct bh_compile_input *in, struct bh_compiled *ret,
+	       struct bh_err *err) bh_must_check;
+
+/* The endpoint at @index of the list is another one now; NULL: there is none any more. The list may grow. */
+struct bh_endpoint_change {
+	uint32_t index;
+	const struct bh_endpoint *ep;
+};
+
+/**
+ * bh_compile_endpoints() - The same policies, some other endpoints
+ *
+ * Costs what the changed endpoints can touch. The rule set is the one before (the same view, with another
+ * reference, and its revision) if only addresses changed.
+ *
+ * Return: as bh_compile(); -EAGAIN: nothing was compiled before, or the last time failed, or the answer to whether
+ * anybody is local changed: bh_compile() first
+ */
+int bh_compile_endpoints(struct bh_compiler *c, const struct bh_endpoint_change *changes, size_t n,
+			 uint64_t revision, struct bh_compiled *ret, struct bh_err *err)
+    bh_must_check;
+
+/**
+ * bh_compile_policies() - The same endpoints, other policies, namespaces, nodes, surroundings, or time
+ * @in:		As for bh_compile(); eps and n_eps are not looked at
+ *
+ * What is equal to what was there costs a comparison: a policy is if it is the same object, or has the same text,
+ * file and place. Return: as bh_compile_endpoints()
+ */
+int bh_compile_policies(struct bh_compiler *c, const struct bh_compile_input *in,
+			struct bh_compiled *ret, struct bh_err *err) bh_must_check;
+
+/* When time alone makes the next difference (`when`, `expires`, `promote`): UNIX seconds; INT64_MAX: never. */
+int64_t bh_compile_next_change(const struct bh_compiler *c);
 
 #endif

@@ -148,6 +148,7 @@ static int emit_policies(struct emit *e)
 					.action = rule->action,
 					.name = bh_rs_build_text(&e->b, rule->name),
 					.line = rule->pos.line,
+					.urgency = BH_URGENCY_INFO,
 				};
 
 				(void)bh_rs_build_add(&e->b, BH_RS_RULES, &rr, 1);
@@ -212,6 +213,10 @@ static void emit_contract(struct emit *e, uint32_t idx)
 		.other = word_final(e, in[2 * n]),
 		.unknown = word_final(e, in[2 * n + 1]),
 		.undecided = word_final(e, in[2 * n + 2]),
+		.other_next = word_final(e, in[2 * n]),
+		.unknown_next = word_final(e, in[2 * n + 1]),
+		.on_overload = BH_FAIL_REFUSE,
+		.midstream = BH_FAIL_REFUSE,
 	};
 
 	for (size_t i = 0; i < n; i++) {
@@ -219,6 +224,9 @@ static void emit_contract(struct emit *e, uint32_t idx)
 			.contract = c.number,
 			.proto = in[2 * i],
 			.word = word_final(e, in[2 * i + 1]),
+			.next = word_final(e, in[2 * i + 1]),
+			.switches = BH_SWITCH_USUAL,
+			.proxy = BH_PROXY_REFUSE,
 		};
 
 		(void)bh_rs_build_add(&e->b, BH_RS_ENTRIES, &ce, 1);

@@ -39,11 +39,6 @@ static bool speaks(const struct bh_rule *r, unsigned proto)
 	return bh_protoset_has(&r->protocols, proto) != r->negated;
 }
 
-static const struct bh_cpolicy *policy_of(const struct judge *j, const struct bh_crule *cr)
-{
-	return &j->run->policies[cr->policy];
-}
-
 /* Enforced, or the one monitor policy that is tried. */
 static bool counts(const struct judge *j, uint32_t policy, uint32_t tried)
 {
@@ -78,7 +73,6 @@ static void look(const struct judge *j, unsigned proto, uint32_t tried, struct f
 {
 	for (size_t i = 0; i < j->s->n_rules; i++) {
 		const struct bh_crule *cr = j->s->rules[i];
-		const struct bh_policy *p = policy_of(j, cr)->src;
 		bool holds = speaks(cr->src, proto);
 
 		if (!bh_set_has(j->set, i) || !counts(j, cr->policy, tried))
@@ -97,15 +91,11 @@ static void look(const struct judge *j, unsigned proto, uint32_t tried, struct f
 			}
 			if (!f->proto)
 				f->proto = cr;
-			if (p->unknown_alert)
-				f->unknown_alert = true;
-			else if (!p->unknown_allow)
-				f->unknown_deny = true;
+			f->unknown_alert |= cr->src->unknown == BH_FAIL_ALERT;
+			f->unknown_deny |=
+			    cr->src->unknown != BH_FAIL_ALERT && cr->src->unknown != BH_FAIL_ALLOW;
 			break;
-		case BH_ACTION_ALERT:
-		case BH_ACTION_LOG:
-		case BH_ACTION_INVALID:
-		case BH_ACTION_COUNT:
+		default:
 			break;
 		}
 	}
@@ -263,6 +253,7 @@ static void put_action(struct bh_buf *b, enum bh_action a)
 		[BH_ACTION_ALLOW] = "allowed by ",
 		[BH_ACTION_DENY] = "denied by ",
 		[BH_ACTION_REJECT] = "rejected by ",
+		[BH_ACTION_PASS] = "passed on by ",
 		[BH_ACTION_ALERT] = "allowed, with an alert of ",
 		[BH_ACTION_LOG] = "allowed, and logged by ",
 	};
@@ -317,8 +308,7 @@ static void reason_text(struct bh_buf *b, const struct judge *j, const struct ve
 	case BH_REASON_WOULD:
 		put_would(b, j, v, expected);
 		return;
-	case BH_REASON_INVALID:
-	case BH_REASON_COUNT:
+	default:
 		return;
 	}
 }

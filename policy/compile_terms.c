@@ -131,7 +131,7 @@ static int peer_add(struct bh_run *run, struct bh_crule *cr, const char *ns,
 	uint32_t idx;
 	int r;
 
-	if (p->has_block) {
+	if (p->kind == BH_PEER_BLOCK) {
 		t.kind = BH_TERM_BLOCK;
 		t.block = &p->block;
 	} else if (!p->has_ns && !p->has_pod) {

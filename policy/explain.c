@@ -168,8 +168,14 @@ static int compile_for_all(struct bh_explain_run *x, struct bh_err *err)
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < x->n_eps; i++)
 		list[i] = &copies[i];
-	r = bh_compile(c, x->set, list, x->n_eps, bh_ruleset_revision(x->compiled->rules), &x->own,
-		       err);
+	r = bh_compile(c,
+		       &(struct bh_compile_input){
+			   .set = x->set,
+			   .eps = list,
+			   .n_eps = x->n_eps,
+			   .revision = bh_ruleset_revision(x->compiled->rules),
+		       },
+		       &x->own, err);
 	if (r == 0)
 		x->compiled = &x->own;
 	return r;

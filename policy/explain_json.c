@@ -73,9 +73,14 @@ static json_t *json_expected(const struct bh_protoset *set)
 static const char *reason_id(uint32_t kind)
 {
 	static const char *const ids[] = {
-		[BH_REASON_INVALID] = "invalid",          [BH_REASON_RULE] = "rule",
-		[BH_REASON_ISOLATED] = "isolated",        [BH_REASON_PROTOCOL] = "protocol",
-		[BH_REASON_NOT_ISOLATED] = "notIsolated", [BH_REASON_WOULD] = "would",
+		[BH_REASON_INVALID] = "invalid",
+		[BH_REASON_RULE] = "rule",
+		[BH_REASON_ISOLATED] = "isolated",
+		[BH_REASON_PROTOCOL] = "protocol",
+		[BH_REASON_NOT_ISOLATED] = "notIsolated",
+		[BH_REASON_WOULD] = "would",
+		[BH_REASON_LEARN] = "learn",
+		[BH_REASON_HOST] = "host",
 	};
 	BH_STATIC_ASSERT_TABLE(ids, BH_REASON_COUNT);
 

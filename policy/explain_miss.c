@@ -153,7 +153,7 @@ static bool put_peer_miss(struct bh_buf *b, const struct bh_miss_query *q,
 {
 	char addr[BH_ADDR_STRLEN];
 
-	if (p->has_block)
+	if (p->kind == BH_PEER_BLOCK)
 		return put_block_miss(b, q, &p->block);
 	if (!q->peer) {
 		bh_buf_printf(b, "%s %s is no endpoint", peer_word(q),

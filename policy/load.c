@@ -159,8 +159,7 @@ static void object(struct bh_load *l, const struct bh_yaml_node *root, const str
 	case BH_KIND_ENDPOINT:
 		bh_load_endpoint(l, root);
 		break;
-	case BH_KIND_INVALID:
-	case BH_KIND_COUNT:
+	default:
 		break;
 	}
 	free(l->source);

@@ -293,25 +293,27 @@ static void peer(struct bh_load *l, const struct bh_yaml_node *n, struct bh_peer
 	size_t mark;
 
 	p->pos = n->pos;
+	p->kind = BH_PEER_ENDPOINTS;
 	if (!bh_read_fields(&l->rd, n, &bh_object_peer, l->in, got))
 		return;
 	selector_at(l, "podSelector", got[BH_F_PEER_POD].value, &p->has_pod, &p->pod);
 	selector_at(l, "namespaceSelector", got[BH_F_PEER_NS].value, &p->has_ns, &p->ns);
 	b = got[BH_F_PEER_BLOCK].value;
 	if (b) {
-		p->has_block = true;
+		p->kind = BH_PEER_BLOCK;
 		mark = bh_path_key(&l->rd, "ipBlock");
 		block(l, b, &p->block);
 		bh_path_back(&l->rd, mark);
 	}
-	if (p->has_block && (p->has_pod || p->has_ns)) {
+	if (p->kind == BH_PEER_BLOCK && (p->has_pod || p->has_ns)) {
 		bh_complain(
 		    &l->rd, b, "e3",
 		    "to allow either, write two items: \"- ipBlock: ...\" and \"- podSelector: "
 		    "...\"",
 		    "peer in %s has both ipBlock and %s: one thing per list item",
 		    bh_path(&l->rd, ""), p->has_pod ? "podSelector" : "namespaceSelector");
-	} else if (!p->has_block && !p->has_pod && !p->has_ns && l->rd.d->n_errors == errors) {
+	} else if (p->kind != BH_PEER_BLOCK && !p->has_pod && !p->has_ns &&
+		   l->rd.d->n_errors == errors) {
 		bool null = written(&got[BH_F_PEER_POD]) || written(&got[BH_F_PEER_NS]) ||
 			    written(&got[BH_F_PEER_BLOCK]);
 

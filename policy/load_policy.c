@@ -180,7 +180,8 @@ static void rules(struct bh_load *l, const struct bh_yaml_node *list, enum bh_di
 		size_t mark = bh_path_key(&l->rd, dir_keys[dir]);
 
 		(void)bh_path_index(&l->rd, i);
-		bh_load_rule(l, list->items[i], dir, &p->rules[dir][p->n_rules[dir]++]);
+		bh_load_rule(l, list->items[i], dir, &p->rules[dir][p->n_rules[dir]]);
+		p->rules[dir][p->n_rules[dir]++].unknown = p->unknown;
 		bh_path_back(&l->rd, mark);
 	}
 }
@@ -206,8 +207,9 @@ static void spec(struct bh_load *l, const struct bh_yaml_node *n, const struct b
 	if (strcmp(bh_node_str(got[BH_F_SPEC_MODE].value), "monitor") == 0)
 		p->mode = BH_MODE_MONITOR;
 	unknown = bh_node_str(got[BH_F_SPEC_UNKNOWN].value);
-	p->unknown_allow = strcmp(unknown, "allow") == 0;
-	p->unknown_alert = strcmp(unknown, "alert") == 0;
+	p->unknown = strcmp(unknown, "allow") == 0   ? BH_FAIL_ALLOW
+		     : strcmp(unknown, "alert") == 0 ? BH_FAIL_ALERT
+						     : BH_FAIL_REFUSE;
 	rules(l, got[BH_F_SPEC_INGRESS].value, BH_DIR_INGRESS, p);
 	rules(l, got[BH_F_SPEC_EGRESS].value, BH_DIR_EGRESS, p);
 	check_isolation(l, got, p);
@@ -257,6 +259,7 @@ void bh_load_policy(struct bh_load *l, const struct bh_yaml_node *root)
 	p->tier = BH_TIER_APPLICATION;
 	p->priority = -1;
 	p->mode = BH_MODE_ENFORCE;
+	p->unknown = BH_FAIL_REFUSE;
 	p->pos = root->pos;
 	p->file = bh_load_strdup(l, l->file);
 	bh_load_meta(l, got[BH_F_TOP_META].value, &p->ns, &p->name, NULL);

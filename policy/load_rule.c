@@ -167,6 +167,7 @@ void bh_load_rule(struct bh_load *l, const struct bh_yaml_node *n, enum bh_dir d
 		bh_path_back(&l->rd, mark);
 	}
 	if (got[BH_F_RULE_PORTS].value) {
+		r->has_ports = got[BH_F_RULE_PORTS].value->n > 0;
 		mark = bh_path_key(&l->rd, "ports");
 		bh_load_ports(l, got[BH_F_RULE_PORTS].value, r);
 		bh_path_back(&l->rd, mark);

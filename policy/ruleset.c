@@ -30,6 +30,10 @@ size_t bh_rs_elem_size(enum bh_rs_sect s)
 		[BH_RS_CLASSES] = sizeof(struct bh_class),
 		[BH_RS_CONTRACTS] = sizeof(struct bh_contract),
 		[BH_RS_ENTRIES] = sizeof(struct bh_contract_entry),
+		[BH_RS_NODES] = sizeof(struct bh_rs_node),
+		[BH_RS_PREDS] = sizeof(struct bh_rs_pred),
+		[BH_RS_TESTS] = sizeof(struct bh_rs_test),
+		[BH_RS_VALUES] = sizeof(struct bh_rs_value),
 		[BH_RS_REASONS] = sizeof(struct bh_reason),
 		[BH_RS_POLICIES] = sizeof(struct bh_rs_policy),
 		[BH_RS_RULES] = sizeof(struct bh_rs_rule),
@@ -104,6 +108,10 @@ static int map_sections(struct bh_ruleset *rs, struct bh_err *err)
 	rs->classes = ptr[BH_RS_CLASSES];
 	rs->contracts = ptr[BH_RS_CONTRACTS];
 	rs->entries = ptr[BH_RS_ENTRIES];
+	rs->nodes = ptr[BH_RS_NODES];
+	rs->preds = ptr[BH_RS_PREDS];
+	rs->tests = ptr[BH_RS_TESTS];
+	rs->values = ptr[BH_RS_VALUES];
 	rs->reasons = ptr[BH_RS_REASONS];
 	rs->policies = ptr[BH_RS_POLICIES];
 	rs->rules = ptr[BH_RS_RULES];
@@ -160,6 +168,7 @@ static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset
 		free(owned);
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	}
+	rs->refs = 1;
 	rs->mem = mem;
 	rs->size = size;
 	rs->owned = owned;
@@ -186,9 +195,15 @@ int bh_rs_adopt(void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *
 	return view_new(mem, size, mem, ret, err);
 }
 
+struct bh_ruleset *bh_ruleset_ref(struct bh_ruleset *rs)
+{
+	rs->refs++;
+	return rs;
+}
+
 struct bh_ruleset *bh_ruleset_free(struct bh_ruleset *rs)
 {
-	if (rs) {
+	if (rs && --rs->refs == 0) {
 		free(rs->rows);
 		free(rs->owned);
 		free(rs);
@@ -497,6 +512,124 @@ uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned 
 			return e[i].word;
 	}
 	return c->other;
+}
+
+/* ---- beyond the protocol ---- */
+
+const struct bh_rs_node *bh_ruleset_node(const struct bh_ruleset *rs, uint32_t next)
+{
+	if (bh_word_verdict(next) != BH_WORD_CONTRACT || bh_word_number(next) >= rs->n[BH_RS_NODES])
+		return NULL;
+	return &rs->nodes[bh_word_number(next)];
+}
+
+const struct bh_rs_pred *bh_ruleset_pred_at(const struct bh_ruleset *rs, uint32_t index)
+{
+	return index < rs->n[BH_RS_PREDS] ? &rs->preds[index] : NULL;
+}
+
+/* One test of a clause. */
+static enum bh_truth test_holds(const struct bh_ruleset *rs, const struct bh_rs_test *t,
+				const struct bh_spoken *sp)
+{
+	/* Where several values are offered or asked for, all must be among those listed. */
+	bool all = t->attr == BH_ATTR_TLS_ALPN || t->attr == BH_ATTR_DNS_NAME ||
+		   t->attr == BH_ATTR_DNS_TYPE;
+	size_t hits = 0;
+
+	if (!(sp->known >> t->attr & 1))
+		return BH_OPEN;
+	for (size_t i = 0; i < sp->attr[t->attr].n; i++) {
+		bool hit = false;
+
+		for (uint32_t k = 0; k < t->n && !hit; k++)
+			hit = bh_attr_match(t->attr,
+					    bh_ruleset_text(rs, rs->values[t->first + k].text),
+					    sp->attr[t->attr].v[i]);
+		hits += hit;
+	}
+	if (all)
+		return hits > 0 && hits == sp->attr[t->attr].n ? BH_TRUE : BH_FALSE;
+	return hits > 0 ? BH_TRUE : BH_FALSE;
+}
+
+enum bh_truth bh_ruleset_pred(const struct bh_ruleset *rs, uint32_t pred,
+			      const struct bh_spoken *sp)
+{
+	const struct bh_rs_pred *p = bh_ruleset_pred_at(rs, pred);
+	enum bh_truth any = BH_FALSE;
+
+	if (!p)
+		return BH_OPEN;
+	for (uint32_t i = 0; i < p->n;) {
+		uint32_t clause = rs->tests[p->first + i].clause;
+		enum bh_truth all = BH_TRUE;
+
+		for (; i < p->n && rs->tests[p->first + i].clause == clause; i++) {
+			enum bh_truth one = test_holds(rs, &rs->tests[p->first + i], sp);
+
+			if (one == BH_FALSE)
+				all = BH_FALSE;
+			else if (one == BH_OPEN && all == BH_TRUE)
+				all = BH_OPEN;
+		}
+		if (all == BH_TRUE)
+			return BH_TRUE;
+		if (all == BH_OPEN)
+			any = BH_OPEN;
+	}
+	return any;
+}
+
+/* Follows a graph as far as what is known leads. */
+static uint32_t follow(const struct bh_ruleset *rs, uint32_t next, const struct bh_spoken *sp,
+		       bool *ret_open)
+{
+	const struct bh_rs_node *n;
+
+	while ((n = bh_ruleset_node(rs, next)) != NULL) {
+		enum bh_truth t = bh_ruleset_pred(rs, n->pred, sp);
+
+		if (t == BH_OPEN) {
+			uint32_t yes = follow(rs, n->yes, sp, ret_open);
+			uint32_t no = *ret_open ? 0 : follow(rs, n->no, sp, ret_open);
+
+			if (!*ret_open && yes == no)
+				return yes;
+			*ret_open = true;
+			return next;
+		}
+		next = t == BH_TRUE ? n->yes : n->no;
+	}
+	return next;
+}
+
+uint32_t bh_ruleset_settle_spoken(const struct bh_ruleset *rs, uint32_t word,
+				  const struct bh_spoken *sp, bool *ret_open)
+{
+	const struct bh_contract *c;
+	const struct bh_contract_entry *e;
+
+	*ret_open = false;
+	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
+		return word;
+	c = bh_ruleset_contract(rs, bh_word_number(word));
+	if (!c)
+		return 0;
+	if (sp->proto == 0) {
+		*ret_open = true;
+		return word;
+	}
+	if (sp->proto == BH_PROTO_UNKNOWN)
+		return follow(rs, c->unknown_next, sp, ret_open);
+	if (sp->proto == BH_PROTO_UNDECIDED || sp->proto < BH_PROTO_FIRST)
+		return c->undecided;
+	e = bh_ruleset_entries(rs, c);
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (e[i].proto == sp->proto)
+			return follow(rs, e[i].next, sp, ret_open);
+	}
+	return follow(rs, c->other_next, sp, ret_open);
 }
 
 /* In a decision 0 says "no policy"; a contract that cannot be settled must not read so. */

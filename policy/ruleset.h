@@ -24,8 +24,17 @@
  *
  * Decision words. Thirty-two bits: what, flags, number. 0 is invalid and never allows.
  *
+ * Own node. Traffic between a subject and the node it runs on has the peer BH_CLASS_HOST, whatever address
+ * the node has; who asks knows (the kernel by the hook, others by the names of nodes).
+ *
+ * Ports. TCP, UDP and SCTP have ports. ICMP and ICMPv6 have type << 8 | code in their place; a type with every
+ * code is a piece. Other protocols have port 0.
+ *
  * Contracts. What depends on the protocol that is spoken: an ordered list of (protocol -> word), and words
- * for everything else, for "unknown" and for "undecided".
+ * for everything else, for "unknown" and for "undecided". Where not even the protocol tells, because rules ask
+ * for methods, names and the like, there is a decision graph: each node asks one predicate and goes on to a
+ * word or another node. The word beside it is then the worst that can come out: who cannot ask predicates goes
+ * by it and is never too lenient.
  *
  * Thread-safety: read-only, any thread or process.
  */
@@ -41,6 +50,7 @@
 
 #define BH_CLASS_INVALID     0U
 #define BH_CLASS_WORLD       1U          /* no endpoint, in no CIDR of any policy */
+#define BH_CLASS_HOST        0x7fffffffU /* the node that the subject runs on */
 #define BH_CLASS_ENDPOINT    0x80000000U /* bit: class of an endpoint */
 #define BH_PEER_ANY          0U          /* in the peer field of a cell */
 #define BH_PEER_ANY_ENDPOINT BH_CLASS_ENDPOINT
@@ -55,8 +65,9 @@
 #define BH_WORD_REJECT   0x60000000U
 #define BH_WORD_CONTRACT 0x80000000U
 #define BH_WORD_REPORT   0x10000000U /* allowed, and to be recorded (monitor, alert, log) */
-#define BH_WORD_OPEN     0x08000000U /* contract: passes when it cannot be judged (fail mode "open") */
-#define BH_WORD_NUMBER   0x00ffffffU
+#define BH_WORD_OPEN \
+	0x08000000U /* contract: passes when it cannot be judged (onOverload, or only recorded) */
+#define BH_WORD_NUMBER 0x00ffffffU
 
 static inline uint32_t bh_word_verdict(uint32_t w)
 {
@@ -107,10 +118,17 @@ struct bh_class {
 	uint32_t subject_eg;
 };
 
+/*
+ * A "next": a word (ALLOW, DROP or REJECT, with a reason), or BH_WORD_CONTRACT | index of a bh_rs_node.
+ */
 struct bh_contract_entry {
 	uint32_t contract;
 	uint32_t proto; /* enum bh_proto */
-	uint32_t word;  /* ALLOW, DROP or REJECT, with a reason */
+	uint32_t word;  /* ALLOW, DROP or REJECT, with a reason; the worst of @next */
+	uint32_t next;
+	uint32_t
+	    switches;   /* BH_SWITCH_*: changes of protocol that the rules which allow it admit */
+	uint32_t proxy; /* enum bh_proxy of those rules: the most that one of them admits */
 };
 
 struct bh_contract {
@@ -119,6 +137,33 @@ struct bh_contract {
 	uint32_t other;     /* word for a protocol that no entry names */
 	uint32_t unknown;   /* certainly no protocol that is named here, and nobody knows it */
 	uint32_t undecided; /* not certain within the budget */
+	uint32_t other_next, unknown_next;
+	uint32_t on_overload; /* enum bh_fail: the strictest of the rules it depends on */
+	uint32_t midstream;   /* likewise */
+};
+
+/* Predicates are the details of rules; equal ones are one. Details that are ORed are its clauses. */
+struct bh_rs_pred {
+	uint32_t number;   /* lasts across revisions */
+	uint32_t kind;     /* enum bh_detail_kind */
+	uint32_t first, n; /* tests; clause after clause */
+	uint32_t text;     /* canonical: "methods GET, HEAD; hosts shop.example.com" */
+};
+
+/* One test; within a clause they are ANDed. */
+struct bh_rs_test {
+	uint32_t clause;   /* of the predicate, from 0 */
+	uint32_t attr;     /* enum bh_attr */
+	uint32_t first, n; /* values: one of them must match */
+};
+
+struct bh_rs_value {
+	uint32_t text;
+};
+
+struct bh_rs_node {
+	uint32_t pred;    /* index */
+	uint32_t yes, no; /* next; nodes come before those that lead to them */
 };
 
 enum bh_reason_kind {
@@ -128,6 +173,8 @@ enum bh_reason_kind {
 	BH_REASON_PROTOCOL, /* a rule allows the port, but not this protocol */
 	BH_REASON_NOT_ISOLATED, /* allowed: selected, but not isolated in this direction, and no deny matches */
 	BH_REASON_WOULD, /* allowed; this monitor-mode policy would have refused */
+	BH_REASON_LEARN, /* allowed; this policy in mode learn has no rule for it yet */
+	BH_REASON_HOST,  /* allowed: traffic with the own node, which isolation does not bind */
 	BH_REASON_COUNT,
 };
 
@@ -144,8 +191,10 @@ struct bh_reason {
 
 struct bh_rs_policy {
 	uint32_t kind, mode, tier; /* enums of policy/model.h */
-	uint32_t ns, name, file;   /* offsets */
+	uint32_t ns, name, file;   /* offsets; ns "": cluster-scoped */
 	uint32_t line;
+	uint32_t priority; /* admin and baseline tiers */
+	uint32_t evidence; /* packets to keep of what isolation refuses */
 };
 
 struct bh_rs_rule {
@@ -153,6 +202,8 @@ struct bh_rs_rule {
 	uint32_t dir, index, action;
 	uint32_t name; /* offset; "" where the rule has none */
 	uint32_t line;
+	uint32_t urgency;  /* enum bh_urgency; never UNSET */
+	uint32_t evidence; /* packets to keep of what it refuses */
 };
 
 /**
@@ -163,6 +214,8 @@ struct bh_rs_rule {
  */
 int bh_ruleset_map(const void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err)
     bh_must_check;
+/* Views are counted: one more reference, one back. */
+struct bh_ruleset *bh_ruleset_ref(struct bh_ruleset *rs);
 struct bh_ruleset *bh_ruleset_free(struct bh_ruleset *rs);
 BH_DEFINE_CLEANUP(struct bh_ruleset, bh_ruleset_free);
 
@@ -210,8 +263,8 @@ uint32_t bh_ruleset_lookup(const struct bh_ruleset *rs, enum bh_dir dir, uint32_
 /* A connection, seen from its first packet. */
 struct bh_conn {
 	struct bh_addr src, dst;
-	uint32_t src_class,
-	    dst_class; /* of endpoints; 0: not an endpoint (its outside class is looked up) */
+	/* Of endpoints; BH_CLASS_HOST: the other side's own node; 0: neither (the outside class is looked up). */
+	uint32_t src_class, dst_class;
 	bool src_local, dst_local; /* subject on this host */
 	uint8_t l4;
 	uint16_t dport;
@@ -235,10 +288,44 @@ enum bh_outcome bh_decision_outcome(const struct bh_decision *d);
 
 /*
  * The word that @word (a contract) becomes when the protocol is @proto, which may be BH_PROTO_UNKNOWN or
- * BH_PROTO_UNDECIDED. Words that are no contract are returned as they are; a contract that does not exist
- * gives 0.
+ * BH_PROTO_UNDECIDED. Where predicates decide it is the worst of what they could. Words that are no contract are
+ * returned as they are; a contract that does not exist gives 0.
  */
 uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned proto);
+/* ---- beyond the protocol ---- */
+
+/* What is spoken, as far as it is known. */
+struct bh_spoken {
+	unsigned proto; /* enum bh_proto, UNKNOWN and UNDECIDED too; 0: not said: may be anything */
+	uint32_t known; /* 1 << enum bh_attr: these are known, the others may be anything */
+	/* Values of an attribute that is known; none: it is absent, and no test on it holds. */
+	struct {
+		const char *const *v;
+		size_t n;
+	} attr[BH_ATTR_COUNT];
+};
+
+enum bh_truth {
+	BH_FALSE = 0,
+	BH_TRUE,
+	BH_OPEN, /* depends on what is not known */
+};
+
+enum bh_truth bh_ruleset_pred(const struct bh_ruleset *rs, uint32_t pred,
+			      const struct bh_spoken *sp);
+/* One test of one attribute, for readers that have its values at hand. @n 0: absent. */
+bool bh_attr_match(enum bh_attr attr, const char *pattern, const char *value);
+
+/*
+ * As bh_ruleset_settle(), with predicates asked. A word with the verdict CONTRACT comes back where what is not
+ * known can still change the verdict or what is recorded: the word itself if it is the protocol, else
+ * BH_WORD_CONTRACT | node. 0: a contract that does not exist.
+ */
+uint32_t bh_ruleset_settle_spoken(const struct bh_ruleset *rs, uint32_t word,
+				  const struct bh_spoken *sp, bool *ret_open);
+const struct bh_rs_node *bh_ruleset_node(const struct bh_ruleset *rs, uint32_t next);
+const struct bh_rs_pred *bh_ruleset_pred_at(const struct bh_ruleset *rs, uint32_t index);
+
 /* Both directions settled. */
 struct bh_decision bh_ruleset_settle_both(const struct bh_ruleset *rs, const struct bh_decision *d,
 					  unsigned proto);

@@ -15,7 +15,7 @@
 #include "policy/ruleset.h"
 
 #define BH_RS_MAGIC   "BHRULES\n"
-#define BH_RS_VERSION 1U
+#define BH_RS_VERSION 2U
 #define BH_RS_NONE    UINT32_MAX
 
 enum bh_rs_sect {
@@ -25,6 +25,10 @@ enum bh_rs_sect {
 	BH_RS_CLASSES,   /* by number; unique */
 	BH_RS_CONTRACTS, /* by number; unique */
 	BH_RS_ENTRIES,
+	BH_RS_NODES, /* each after those that it leads to */
+	BH_RS_PREDS,
+	BH_RS_TESTS,
+	BH_RS_VALUES,
 	BH_RS_REASONS, /* by number; unique */
 	BH_RS_POLICIES,
 	BH_RS_RULES,
@@ -54,6 +58,7 @@ struct bh_rs_row {
 };
 
 struct bh_ruleset {
+	unsigned refs;
 	const uint8_t *mem;
 	size_t size;
 	void *owned; /* the block, where the view owns it */
@@ -66,6 +71,10 @@ struct bh_ruleset {
 	const struct bh_class *classes;
 	const struct bh_contract *contracts;
 	const struct bh_contract_entry *entries;
+	const struct bh_rs_node *nodes;
+	const struct bh_rs_pred *preds;
+	const struct bh_rs_test *tests;
+	const struct bh_rs_value *values;
 	const struct bh_reason *reasons;
 	const struct bh_rs_policy *policies;
 	const struct bh_rs_rule *rules;

@@ -53,7 +53,8 @@ static int check_sources(const struct bh_ruleset *rs, struct bh_err *err)
 
 		if (r->policy >= rs->n[BH_RS_POLICIES] || r->dir == BH_DIR_INVALID ||
 		    r->dir >= BH_DIR_COUNT || r->action == BH_ACTION_INVALID ||
-		    r->action >= BH_ACTION_COUNT || !text_ok(rs, r->name))
+		    r->action >= BH_ACTION_COUNT || r->urgency == BH_URGENCY_UNSET ||
+		    r->urgency >= BH_URGENCY_COUNT || !text_ok(rs, r->name))
 			return bad(err, "rule", i);
 	}
 	return 0;
@@ -98,6 +99,49 @@ static bool word_ok(const struct bh_ruleset *rs, uint32_t w)
 	return bh_ruleset_contract(rs, bh_word_number(w)) != NULL;
 }
 
+/* A word, or a node that stands before @limit. */
+static bool next_ok(const struct bh_ruleset *rs, uint32_t next, size_t limit)
+{
+	if (bh_word_verdict(next) != BH_WORD_CONTRACT)
+		return final_ok(rs, next);
+	return !(next & ~(BH_WORD_VERDICT | BH_WORD_NUMBER)) && bh_word_number(next) < limit;
+}
+
+static int check_preds(const struct bh_ruleset *rs, struct bh_err *err)
+{
+	for (size_t i = 0; i < rs->n[BH_RS_VALUES]; i++) {
+		if (!text_ok(rs, rs->values[i].text))
+			return bad(err, "value", i);
+	}
+	for (size_t i = 0; i < rs->n[BH_RS_TESTS]; i++) {
+		const struct bh_rs_test *t = &rs->tests[i];
+
+		if (t->attr == BH_ATTR_INVALID || t->attr >= BH_ATTR_COUNT ||
+		    t->first > rs->n[BH_RS_VALUES] || t->n > rs->n[BH_RS_VALUES] - t->first)
+			return bad(err, "test", i);
+	}
+	for (size_t i = 0; i < rs->n[BH_RS_PREDS]; i++) {
+		const struct bh_rs_pred *p = &rs->preds[i];
+
+		if (p->kind == BH_DETAIL_INVALID || p->kind >= BH_DETAIL_COUNT ||
+		    p->first > rs->n[BH_RS_TESTS] || p->n > rs->n[BH_RS_TESTS] - p->first ||
+		    p->n == 0 || !text_ok(rs, p->text))
+			return bad(err, "predicate", i);
+		for (uint32_t k = 1; k < p->n; k++) {
+			if (rs->tests[p->first + k].clause < rs->tests[p->first + k - 1].clause)
+				return bad(err, "predicate", i);
+		}
+	}
+	for (size_t i = 0; i < rs->n[BH_RS_NODES]; i++) {
+		const struct bh_rs_node *n = &rs->nodes[i];
+
+		if (n->pred >= rs->n[BH_RS_PREDS] || !next_ok(rs, n->yes, i) ||
+		    !next_ok(rs, n->no, i))
+			return bad(err, "node", i);
+	}
+	return 0;
+}
+
 static bool contract_ok(const struct bh_ruleset *rs, const struct bh_contract *c)
 {
 	struct bh_protoset seen = { { 0 } };
@@ -111,11 +155,17 @@ static bool contract_ok(const struct bh_ruleset *rs, const struct bh_contract *c
 
 		if (e->contract != c->number || e->proto < BH_PROTO_FIRST ||
 		    e->proto >= BH_PROTO_UNDECIDED || bh_protoset_has(&seen, e->proto) ||
-		    !final_ok(rs, e->word))
+		    !final_ok(rs, e->word) || !next_ok(rs, e->next, rs->n[BH_RS_NODES]) ||
+		    e->proxy >= BH_PROXY_COUNT)
 			return false;
 		bh_protoset_add(&seen, e->proto);
 	}
-	return final_ok(rs, c->other) && final_ok(rs, c->unknown) && final_ok(rs, c->undecided);
+	if (c->on_overload == BH_FAIL_UNSET || c->on_overload >= BH_FAIL_COUNT ||
+	    c->midstream == BH_FAIL_UNSET || c->midstream >= BH_FAIL_COUNT)
+		return false;
+	return final_ok(rs, c->other) && final_ok(rs, c->unknown) && final_ok(rs, c->undecided) &&
+	       next_ok(rs, c->other_next, rs->n[BH_RS_NODES]) &&
+	       next_ok(rs, c->unknown_next, rs->n[BH_RS_NODES]);
 }
 
 static int check_contracts(const struct bh_ruleset *rs, struct bh_err *err)
@@ -260,7 +310,7 @@ int bh_rs_check(const struct bh_ruleset *rs, struct bh_err *err)
 {
 	static int (*const checks[])(const struct bh_ruleset *, struct bh_err *) = {
 		/* In this order: each relies on those before it. */
-		check_text,  check_sources, check_reasons, check_contracts,
+		check_text,  check_sources, check_reasons, check_preds, check_contracts,
 		check_cells, check_classes, check_cidrs,   check_rows,
 	};
 

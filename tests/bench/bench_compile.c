@@ -53,13 +53,15 @@ static void rule_make(struct bh_rule *r, unsigned i)
 	r->action = BH_ACTION_ALLOW;
 	r->n_peers = 4;
 	r->peers = must(calloc(4, sizeof(*r->peers)));
+	for (unsigned k = 0; k < 3; k++)
+		r->peers[k].kind = BH_PEER_ENDPOINTS;
 	r->peers[0].has_pod = r->peers[1].has_pod = true;
 	selector(&r->peers[0].pod, "app", text("app-", (i + 1) % APPS));
 	selector(&r->peers[1].pod, "app", text("app-", (i + 3) % APPS));
 	r->peers[2].has_ns = r->peers[2].has_pod = true;
 	selector(&r->peers[2].ns, "team", text("team-", i % 20));
 	selector(&r->peers[2].pod, "app", text("app-", i % APPS));
-	r->peers[3].has_block = true;
+	r->peers[3].kind = BH_PEER_BLOCK;
 	snprintf(cidr, sizeof(cidr), "172.%u.%u.0/24", 16 + i % 16, i % 256);
 	if (bh_prefix_parse(cidr, &r->peers[3].block.cidr) < 0)
 		abort();
@@ -202,8 +204,14 @@ int main(int argc, char **argv)
 		double start = now_ms();
 		size_t cells, classes, contracts, size;
 
-		if (bh_compile(c, set, (const struct bh_endpoint *const *)eps, n_eps, i, &out,
-			       &err) < 0) {
+		const struct bh_compile_input in = {
+			.set = set,
+			.eps = (const struct bh_endpoint *const *)eps,
+			.n_eps = n_eps,
+			.revision = i,
+		};
+
+		if (bh_compile(c, &in, &out, &err) < 0) {
 			fprintf(stderr, "bench_compile: %s\n", err.msg);
 			return 1;
 		}

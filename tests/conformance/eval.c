@@ -195,8 +195,14 @@ static json_t *step(struct eval *e, const json_t *req)
 	r = documents_load(e, json_object_get(req, "documents"));
 	if (r == 0) {
 		endpoints_make(e, json_object_get(req, "endpoints"));
-		r = bh_compile(e->compiler, e->set, (const struct bh_endpoint *const *)e->eps,
-			       e->n_eps, ++e->revision, &e->out, &err);
+		r = bh_compile(e->compiler,
+			       &(struct bh_compile_input){
+				   .set = e->set,
+				   .eps = (const struct bh_endpoint *const *)e->eps,
+				   .n_eps = e->n_eps,
+				   .revision = ++e->revision,
+			       },
+			       &e->out, &err);
 		if (r < 0)
 			snprintf(e->error, sizeof(e->error), "%s", err.msg);
 	}

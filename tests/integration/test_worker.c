@@ -240,9 +240,14 @@ static int compile(struct bh_err *err)
 	scene.set->endpoints[0]->local = true;
 	r = bh_compiler_new(&scene.compiler);
 	if (r == 0)
-		r = bh_compile(scene.compiler, scene.set,
-			       (const struct bh_endpoint *const *)scene.set->endpoints,
-			       scene.set->n_endpoints, 1, &scene.compiled, err);
+		r = bh_compile(scene.compiler,
+			       &(struct bh_compile_input){
+				   .set = scene.set,
+				   .eps = (const struct bh_endpoint *const *)scene.set->endpoints,
+				   .n_eps = scene.set->n_endpoints,
+				   .revision = 1,
+			       },
+			       &scene.compiled, err);
 	if (r == 0)
 		r = bh_addrtable_new(16, &scene.addrs, err);
 	for (size_t i = 0; r == 0 && i < scene.compiled.n_addrs; i++)

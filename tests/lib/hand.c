@@ -75,9 +75,18 @@ void hand_contract(struct hand *h, uint32_t number, unsigned proto, uint32_t wor
 		.other = other,
 		.unknown = other,
 		.undecided = other,
+		.other_next = other,
+		.unknown_next = other,
+		.on_overload = BH_FAIL_REFUSE,
+		.midstream = BH_FAIL_REFUSE,
 	};
 	if (proto)
-		h->entries[h->n_entries++] = (struct bh_contract_entry){ number, proto, word };
+		h->entries[h->n_entries++] = (struct bh_contract_entry){
+			.contract = number,
+			.proto = proto,
+			.word = word,
+			.next = word,
+		};
 }
 
 void hand_cidr(struct hand *h, const char *prefix, uint32_t cls)

@@ -73,11 +73,13 @@ static struct bh_policy *make_policy(const struct lab_rule *rules, size_t n, boo
 	p->priority = -1;
 	p->mode = BH_MODE_ENFORCE;
 	p->isolates[BH_DIR_INGRESS] = true;
-	p->unknown_allow = unknown_allow;
+	p->unknown = unknown_allow ? BH_FAIL_ALLOW : BH_FAIL_REFUSE;
 	p->rules[BH_DIR_INGRESS] = must(calloc(n, sizeof(struct bh_rule)));
 	p->n_rules[BH_DIR_INGRESS] = n;
 	for (i = 0; i < n; i++)
 		fill_rule(&p->rules[BH_DIR_INGRESS][i], &rules[i]);
+	for (i = 0; i < n; i++)
+		p->rules[BH_DIR_INGRESS][i].unknown = p->unknown;
 	return p;
 }
 
@@ -94,7 +96,9 @@ void lab_rules_make(struct lab_rules *r, const struct lab_rule *rules, size_t n,
 	set->policies[0] = make_policy(rules, n, unknown_allow);
 	set->n_policies = 1;
 	must_be(bh_compiler_new(&r->compiler) == 0, "compiler");
-	if (bh_compile(r->compiler, set, eps, 1, 7, &r->compiled, &err) < 0)
+	const struct bh_compile_input in = { .set = set, .eps = eps, .n_eps = 1, .revision = 7 };
+
+	if (bh_compile(r->compiler, &in, &r->compiled, &err) < 0)
 		must_be(false, err.msg);
 	must_be(bh_addrtable_new(64, &r->addrs, &err) == 0, "address table");
 	for (i = 0; i < r->compiled.n_addrs; i++) {

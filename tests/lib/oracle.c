@@ -84,7 +84,7 @@ static bool in_block(const struct bh_ip_block *b, const struct bh_addr *a)
 static bool peer_matches(const struct oracle_query *q, const struct bh_policy *p,
 			 const struct bh_peer *peer)
 {
-	if (peer->has_block)
+	if (peer->kind == BH_PEER_BLOCK)
 		return in_block(&peer->block, &q->peer_addr);
 	if (!q->peer || (!peer->has_ns && !peer->has_pod))
 		return false;
@@ -202,10 +202,8 @@ static struct oracle_answer not_allowed(const struct oracle_query *q, unsigned p
 				continue;
 			if (!a.rule)
 				a = (struct oracle_answer){ ORACLE_DROP, BH_REASON_PROTOCOL, p, r };
-			if (p->unknown_alert)
-				alert = true;
-			else if (!p->unknown_allow)
-				deny = true;
+			alert |= r->unknown == BH_FAIL_ALERT;
+			deny |= r->unknown != BH_FAIL_ALERT && r->unknown != BH_FAIL_ALLOW;
 		}
 	}
 	if (a.rule && proto == BH_PROTO_UNKNOWN && !deny) {

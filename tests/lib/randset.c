@@ -192,10 +192,11 @@ static void block_random(struct rnd *r, struct bh_ip_block *b)
 static void peer_random(struct rnd *r, struct bh_peer *p)
 {
 	if (rnd_one_in(r, 3)) {
-		p->has_block = true;
+		p->kind = BH_PEER_BLOCK;
 		block_random(r, &p->block);
 		return;
 	}
+	p->kind = BH_PEER_ENDPOINTS;
 	p->has_pod = !rnd_one_in(r, 3);
 	p->has_ns = !p->has_pod || rnd_one_in(r, 3);
 	if (p->has_pod)
@@ -265,8 +266,11 @@ static struct bh_policy *policy_random(struct rnd *r, unsigned i, bool network_p
 	p->tier = BH_TIER_APPLICATION;
 	p->priority = -1;
 	p->mode = !network_policy && rnd_one_in(r, 4) ? BH_MODE_MONITOR : BH_MODE_ENFORCE;
-	p->unknown_allow = !network_policy && rnd_one_in(r, 4);
-	p->unknown_alert = !network_policy && !p->unknown_allow && rnd_one_in(r, 4);
+	p->unknown = BH_FAIL_REFUSE;
+	if (!network_policy && rnd_one_in(r, 4))
+		p->unknown = BH_FAIL_ALLOW;
+	else if (!network_policy && rnd_one_in(r, 4))
+		p->unknown = BH_FAIL_ALERT;
 	selector_random(r, &p->pods, 3);
 	for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
 		size_t n = rnd_below(r, 4);
@@ -275,6 +279,7 @@ static struct bh_policy *policy_random(struct rnd *r, unsigned i, bool network_p
 		p->rules[d] = must(calloc(n + 1, sizeof(*p->rules[d])));
 		for (; p->n_rules[d] < n; p->n_rules[d]++) {
 			rule_random(r, &p->rules[d][p->n_rules[d]], network_policy);
+			p->rules[d][p->n_rules[d]].unknown = p->unknown;
 		}
 	}
 	return p;

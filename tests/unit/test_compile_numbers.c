@@ -47,8 +47,14 @@ static void compile(struct bh_compiler *c, const struct input *in, uint64_t revi
 {
 	struct bh_err err = { .code = 0 };
 
-	if (bh_compile(c, in->set, (const struct bh_endpoint *const *)in->eps, in->n_eps, revision,
-		       out, &err) < 0)
+	const struct bh_compile_input all = {
+		.set = in->set,
+		.eps = (const struct bh_endpoint *const *)in->eps,
+		.n_eps = in->n_eps,
+		.revision = revision,
+	};
+
+	if (bh_compile(c, &all, out, &err) < 0)
 		fail_msg("%s", err.msg);
 }
 

@@ -88,7 +88,14 @@ static void scene_done(struct scene *s)
 
 static int compile(struct bh_compiler *c, const struct scene *s, struct bh_compiled *out)
 {
-	return bh_compile(c, s->set, (const struct bh_endpoint *const *)s->eps, s->n, 1, out, NULL);
+	const struct bh_compile_input in = {
+		.set = s->set,
+		.eps = (const struct bh_endpoint *const *)s->eps,
+		.n_eps = s->n,
+		.revision = 1,
+	};
+
+	return bh_compile(c, &in, out, NULL);
 }
 
 static void assert_same(const struct bh_compiled *a, const struct bh_compiled *b)

@@ -343,8 +343,14 @@ static void scene_run(uint64_t seed, size_t *checked, size_t *contracts)
 	sc.eps = randset_endpoints(&r, &cfg);
 	sc.n_eps = cfg.endpoints;
 	assert_int_equal(bh_compiler_new(&c), 0);
-	if (bh_compile(c, sc.set, (const struct bh_endpoint *const *)sc.eps, sc.n_eps, 1, &sc.out,
-		       &err) < 0)
+	const struct bh_compile_input in = {
+		.set = sc.set,
+		.eps = (const struct bh_endpoint *const *)sc.eps,
+		.n_eps = sc.n_eps,
+		.revision = 1,
+	};
+
+	if (bh_compile(c, &in, &sc.out, &err) < 0)
 		fail_msg("seed %llu: %s", (unsigned long long)seed, err.msg);
 	spots_make(&sc);
 	for (size_t s = 0; s < sc.n_spots; s++) {

@@ -60,9 +60,14 @@ static const struct bh_endpoint *const *endpoints(const struct scene *s)
 static void compile(struct scene *s)
 {
 	bh_compiled_done(&s->out);
-	assert_int_equal(
-	    bh_compile(s->compiler, s->set, endpoints(s), s->set->n_endpoints, 1, &s->out, NULL),
-	    0);
+	const struct bh_compile_input in = {
+		.set = s->set,
+		.eps = endpoints(s),
+		.n_eps = s->set->n_endpoints,
+		.revision = 1,
+	};
+
+	assert_int_equal(bh_compile(s->compiler, &in, &s->out, NULL), 0);
 }
 
 static int setup(void **state)

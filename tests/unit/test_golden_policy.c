@@ -60,7 +60,14 @@ static void scene_load(struct scene *s, const char *name, const char *data, size
 	}
 	bh_diags_done(&d);
 	assert_int_equal(bh_compiler_new(&c), 0);
-	if (bh_compile(c, s->set, endpoints(s), s->set->n_endpoints, 1, &s->out, &err) < 0)
+	const struct bh_compile_input in = {
+		.set = s->set,
+		.eps = endpoints(s),
+		.n_eps = s->set->n_endpoints,
+		.revision = 1,
+	};
+
+	if (bh_compile(c, &in, &s->out, &err) < 0)
 		fail_msg("%s: %s", name, err.msg);
 }
 

@@ -68,8 +68,7 @@ static void test_traffic_policy(void **state)
 	assert_int_equal(p->tier, BH_TIER_APPLICATION);
 	assert_int_equal(p->priority, -1);
 	assert_int_equal(p->mode, BH_MODE_MONITOR);
-	assert_true(p->unknown_alert);
-	assert_false(p->unknown_allow);
+	assert_int_equal(p->unknown, BH_FAIL_ALERT);
 	assert_true(p->isolates[BH_DIR_INGRESS]);
 	assert_true(p->isolates[BH_DIR_EGRESS]);
 	assert_int_equal(p->n_rules[BH_DIR_INGRESS], 2);
@@ -146,9 +145,10 @@ static void test_network_policy(void **state)
 	assert_string_equal(p->ns, "default");
 	assert_int_equal(p->mode, BH_MODE_ENFORCE);
 	assert_int_equal(r->action, BH_ACTION_ALLOW);
-	assert_true(r->peers[0].has_pod && !r->peers[0].has_ns && !r->peers[0].has_block);
+	assert_true(r->peers[0].has_pod && !r->peers[0].has_ns &&
+		    r->peers[0].kind == BH_PEER_ENDPOINTS);
 	assert_true(r->peers[1].has_pod && r->peers[1].has_ns);
-	assert_true(r->peers[2].has_block);
+	assert_true(r->peers[2].kind == BH_PEER_BLOCK);
 	assert_string_equal(bh_prefix_format(&r->peers[2].block.cidr, buf), "10.0.0.0/8");
 	assert_string_equal(bh_prefix_format(&r->peers[2].block.except[0], buf), "10.1.0.0/16");
 	assert_int_equal(r->ports[0].l4, BH_L4_TCP);

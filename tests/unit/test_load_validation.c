@@ -82,7 +82,7 @@ static void compare_block(const char *id, const struct bh_yaml_node *want, const
 	struct bh_prefix cidr;
 
 	assert_int_equal(bh_prefix_parse(bh_node_str(bh_yaml_get(want, "cidr", NULL)), &cidr), 0);
-	if (!p->has_block || !bh_addr_eq(&cidr.addr, &p->block.cidr.addr) ||
+	if (p->kind != BH_PEER_BLOCK || !bh_addr_eq(&cidr.addr, &p->block.cidr.addr) ||
 	    cidr.len != p->block.cidr.len)
 		wrong(id, "another cidr");
 	if (p->block.n_except != count(except))

@@ -63,6 +63,7 @@ static void hand_sections(struct bh_rs_builder *b)
 		.contract = 1,
 		.proto = BH_PROTO_HTTP,
 		.word = allow,
+		.next = allow,
 	};
 	const struct bh_contract contract = {
 		.number = 1,
@@ -70,6 +71,10 @@ static void hand_sections(struct bh_rs_builder *b)
 		.other = drop,
 		.unknown = allow,
 		.undecided = drop,
+		.other_next = drop,
+		.unknown_next = allow,
+		.on_overload = BH_FAIL_REFUSE,
+		.midstream = BH_FAIL_REFUSE,
 	};
 	const struct bh_cell cells[] = {
 		{ BH_DIR_INGRESS, SUBJECT, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, drop },
@@ -229,9 +234,14 @@ static struct bh_ruleset *compiled(uint64_t seed)
 	struct bh_ruleset *rs;
 
 	assert_int_equal(bh_compiler_new(&c), 0);
-	assert_int_equal(bh_compile(c, set, (const struct bh_endpoint *const *)eps, cfg.endpoints,
-				    7, &out, NULL),
-			 0);
+	const struct bh_compile_input in = {
+		.set = set,
+		.eps = (const struct bh_endpoint *const *)eps,
+		.n_eps = cfg.endpoints,
+		.revision = 7,
+	};
+
+	assert_int_equal(bh_compile(c, &in, &out, NULL), 0);
 	rs = bh_take_ptr(&out.rules);
 	bh_compiled_done(&out);
 	bh_policy_set_free(set);
