@@ -2,9 +2,12 @@
 /*
  * policy/compile_class.c - addresses with equal match vectors form a class
  *
- * A vector is the sorted list of the ids of all terms that match: selectors, ipBlocks, and what named ports
- * resolve to. The compiler's dictionary remembers which vector has which number; new vectors are numbered in
- * their own order, so that the same input gives the same numbers to an agent that starts again.
+ * A vector has two halves: what selectors and named ports say of a group (bh_vec), and what terms about addresses say
+ * of a piece of the address space (bh_cset). A class is a pair of them; addresses of no endpoint have the second only.
+ * Its number comes from the compiler's dictionary by the ids of all its terms (compile_emit.c).
+ *
+ * A class that has lost its last address is idle, and stays until the next block is made: a container that is
+ * replaced by its like changes nothing but the list of addresses.
  */
 #include "common/util.h"
 #include "policy/compile_internal.h"
@@ -13,236 +16,299 @@
 
 #include "common/banned.h"
 
-struct vector {
-	struct bh_u32s ids;
-	uint32_t cls;
-};
+/* ---- what selectors and ports say ---- */
 
-static int vector_cmp(const void *a, const void *b)
+const uint32_t *bh_vec_terms(const struct bh_state *s, uint32_t vec, size_t *ret_n)
 {
-	const struct vector *x = a, *y = b;
+	const uint32_t *v = bh_slot_key(&s->vec_keys, vec, NULL);
 
-	for (size_t i = 0; i < x->ids.n && i < y->ids.n; i++) {
-		if (x->ids.v[i] != y->ids.v[i])
-			return x->ids.v[i] < y->ids.v[i] ? -1 : 1;
-	}
-	return (x->ids.n > y->ids.n) - (x->ids.n < y->ids.n);
+	*ret_n = v[0];
+	return v + 1;
 }
 
-/* ---- which classes there are ---- */
-
-static int class_new(struct bh_run *run, size_t *cap, const struct bh_cclass *c)
+const struct bh_resolved *bh_vec_ports(const struct bh_state *s, uint32_t vec, size_t *ret_n)
 {
-	int r = bh_grow(&run->classes, cap, run->n_classes, sizeof(*run->classes));
+	size_t size;
+	const uint32_t *v = bh_slot_key(&s->vec_keys, vec, &size);
 
-	if (r == 0)
-		run->classes[run->n_classes++] = *c;
+	*ret_n = (size / sizeof(*v) - 1 - v[0]) / (sizeof(struct bh_resolved) / sizeof(*v));
+	return (const struct bh_resolved *)(v + 1 + v[0]);
+}
+
+static int vec_begin(struct bh_state *s, uint32_t vec)
+{
+	size_t n;
+	const uint32_t *terms = bh_vec_terms(s, vec, &n);
+	const struct bh_resolved *ports;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = bh_u32s_add(&s->terms[terms[i]].vecs, vec);
+	ports = bh_vec_ports(s, vec, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		if (i == 0 || ports[i].name != ports[i - 1].name)
+			r = bh_u32s_add(&s->names[ports[i].name].vecs, vec);
+	}
 	return r;
 }
 
-/* Index of what the selectors and ports of a group say, apart from addresses. */
-static int selector_vec(struct bh_intern *vecs, const struct bh_group *g, uint32_t *ret)
+static int vec_get(struct bh_state *s, const struct bh_group *g, uint32_t *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
-
-	bh_buf_add(&key, &g->ports, sizeof(g->ports));
-	if (g->terms.n)
-		bh_buf_add(&key, g->terms.v, g->terms.n * sizeof(*g->terms.v));
-	return bh_buf_failed(&key) ? -ENOMEM : bh_intern(vecs, key.data, key.len, ret);
-}
-
-static int endpoint_classes(struct bh_run *run, size_t *cap, uint32_t *vec_of)
-{
-	struct bh_intern pairs = { .table = NULL };
-	const size_t first = run->n_classes;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < run->n_addrs; i++) {
-		struct bh_caddr *a = &run->addrs[i];
-		const uint32_t pair[] = { vec_of[a->group], bh_cidr_set_of(run, &a->addr) };
-		uint32_t idx;
-
-		r = bh_intern(&pairs, pair, sizeof(pair), &idx);
-		if (r == 0 && first + idx == run->n_classes)
-			r = class_new(run, cap,
-				      &(struct bh_cclass){
-					  .endpoint = true,
-					  .group = a->group,
-					  .cidrs = pair[1],
-					  .ports = run->groups[a->group].ports,
-				      });
-		if (r == 0) {
-			a->cls = (uint32_t)first + idx;
-			run->classes[a->cls].local |= a->local;
-			run->classes[a->cls].families |= bh_family_bit(&a->addr);
-		}
-	}
-	bh_intern_done(&pairs);
-	return r;
-}
-
-static int outside_classes(struct bh_run *run, size_t *cap)
-{
-	/* World is the class of the empty set; every other set of blocks has its own. */
-	for (uint32_t s = 0; s < run->cidr_sets.n; s++) {
-		int r = class_new(run, cap, &(struct bh_cclass){ .cidrs = s, .group = BH_NONE });
-
-		if (r < 0)
-			return r;
-	}
-	run->classes[0].families = BH_FAMILY_BOTH;
-	for (size_t i = 0; i < run->n_pieces; i++) {
-		run->pieces[i].cls = run->pieces[i].cidrs;
-		run->classes[run->pieces[i].cls].families |= bh_family_bit(&run->pieces[i].lo);
-	}
-	return 0;
-}
-
-static int classes_find(struct bh_run *run)
-{
-	bh_autofree uint32_t *vec_of = calloc(run->group_keys.n + 1, sizeof(*vec_of));
-	struct bh_intern vecs = { .table = NULL };
-	size_t cap = 0;
-	int r = vec_of ? 0 : -ENOMEM;
-
-	for (uint32_t g = 0; r == 0 && g < run->group_keys.n; g++)
-		r = selector_vec(&vecs, &run->groups[g], &vec_of[g]);
-	if (r == 0)
-		r = outside_classes(run, &cap);
-	if (r == 0)
-		r = endpoint_classes(run, &cap, vec_of);
-	bh_intern_done(&vecs);
-	return r;
-}
-
-/* ---- their numbers ---- */
-
-static const uint32_t *cidr_terms(const struct bh_run *run, uint32_t set, size_t *ret_n)
-{
-	const uint32_t *v = bh_intern_key(&run->cidr_sets, set, ret_n);
-
-	*ret_n /= sizeof(*v);
-	return v;
-}
-
-static int vector_make(struct bh_run *run, uint32_t cls, struct vector *v)
-{
-	const struct bh_cclass *c = &run->classes[cls];
-	const uint32_t *blocks;
-	size_t n;
-	int r = 0;
-
-	v->cls = cls;
-	if (c->endpoint) {
-		const struct bh_group *g = &run->groups[c->group];
-
-		for (size_t i = 0; r == 0 && i < g->terms.n; i++)
-			r = bh_u32s_add(&v->ids, run->terms[g->terms.v[i]].id);
-		if (r == 0 && run->port_vec_ids.v[c->ports] != BH_NONE)
-			r = bh_u32s_add(&v->ids, run->port_vec_ids.v[c->ports]);
-	}
-	blocks = cidr_terms(run, c->cidrs, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = bh_u32s_add(&v->ids, run->terms[blocks[i]].id);
-	bh_u32s_sort(&v->ids);
-	return r;
-}
-
-static int number_give(struct bh_run *run, const struct vector *v)
-{
-	struct bh_cclass *c = &run->classes[v->cls];
-	struct bh_dict *d = c->endpoint ? &run->c->ep_classes : &run->c->out_classes;
+	uint32_t n = (uint32_t)g->terms.n;
+	bool fresh;
 	int r;
 
-	if (!c->endpoint && v->ids.n == 0) {
-		c->number = BH_CLASS_WORLD;
+	bh_buf_add(&key, &n, sizeof(n));
+	bh_buf_add(&key, g->terms.v, g->terms.n * sizeof(*g->terms.v));
+	for (size_t i = 0; i < g->n_ports; i++) {
+		if (s->names[g->ports[i].name].uses)
+			bh_buf_add(&key, &g->ports[i], sizeof(g->ports[i]));
+	}
+	if (bh_buf_failed(&key))
+		return -ENOMEM;
+	r = bh_slot_get(&s->vec_keys, key.data, key.len, ret, &fresh);
+	if (r < 0 || !fresh)
+		return r;
+	r = bh_grow(&s->vecs, &s->cap_vecs, *ret, sizeof(*s->vecs));
+	if (r < 0)
+		return r;
+	s->vecs[*ret] = (struct bh_vec){ .classes = { .v = NULL } };
+	return vec_begin(s, *ret);
+}
+
+void bh_vec_put(struct bh_state *s, uint32_t vec)
+{
+	if (bh_slot_last(&s->vec_keys, vec)) {
+		size_t n;
+		const uint32_t *terms = bh_vec_terms(s, vec, &n);
+		const struct bh_resolved *ports;
+
+		for (size_t i = 0; i < n; i++)
+			bh_u32s_remove(&s->terms[terms[i]].vecs, vec);
+		ports = bh_vec_ports(s, vec, &n);
+		for (size_t i = 0; i < n; i++) {
+			if (i == 0 || ports[i].name != ports[i - 1].name)
+				bh_u32s_remove(&s->names[ports[i].name].vecs, vec);
+		}
+		bh_u32s_done(&s->vecs[vec].classes);
+	}
+	(void)bh_slot_put(&s->vec_keys, vec);
+}
+
+/* ---- classes ---- */
+
+int bh_class_resubject(struct bh_state *s, uint32_t cls)
+{
+	if (s->classes[cls].resubject)
+		return 0;
+	s->classes[cls].resubject = true;
+	return bh_u32s_add(&s->resubject, cls);
+}
+
+static int class_begin(struct bh_state *s, uint32_t cls, uint32_t vec, uint32_t cset)
+{
+	int r;
+
+	s->classes[cls] = (struct bh_cclass){
+		.vec = vec,
+		.cset = cset,
+		.sigma = { BH_NONE, BH_NONE, BH_NONE },
+	};
+	s->changed = true;
+	bh_slot_ref(&s->cset_keys, cset);
+	if (vec == BH_NONE) {
+		s->csets[cset].outside = cls;
 		return 0;
 	}
-	r = bh_dict_number(d, v->ids.n ? v->ids.v : (const uint32_t[]){ 0 },
-			   v->ids.n * sizeof(*v->ids.v), run->c->revision, &c->number);
-	return r == -E2BIG ? bh_err_set(run->err, r, "no class number is left") : r;
+	bh_slot_ref(&s->vec_keys, vec);
+	r = bh_u32s_add(&s->vecs[vec].classes, cls);
+	if (r == 0 && s->csets[cset].classes.n == 0)
+		r = bh_u32s_insert(&s->ep_csets, cset);
+	return r < 0 ? r : bh_u32s_add(&s->csets[cset].classes, cls);
 }
 
-struct by_number {
-	uint32_t number, cls;
-};
-
-static int by_number_cmp(const void *a, const void *b)
+static int class_get(struct bh_state *s, uint32_t vec, uint32_t cset, uint32_t *ret)
 {
-	const struct by_number *x = a, *y = b;
+	const uint32_t key[] = { vec, cset };
+	bool fresh;
+	int r;
 
-	return (x->number > y->number) - (x->number < y->number);
-}
-
-static int classes_order(struct bh_run *run)
-{
-	bh_autofree struct by_number *o = calloc(run->n_classes, sizeof(*o));
-
-	run->by_number = calloc(run->n_classes, sizeof(*run->by_number));
-	if (!o || !run->by_number)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < run->n_classes; i++)
-		o[i] = (struct by_number){ run->classes[i].number, i };
-	qsort(o, run->n_classes, sizeof(*o), by_number_cmp);
-	for (size_t i = 0; i < run->n_classes; i++)
-		run->by_number[i] = o[i].cls;
-	return 0;
-}
-
-static int classes_number(struct bh_run *run)
-{
-	struct vector *v = calloc(run->n_classes, sizeof(*v));
-	int r = v ? 0 : -ENOMEM;
-
-	for (uint32_t i = 0; r == 0 && i < run->n_classes; i++)
-		r = vector_make(run, i, &v[i]);
+	if (bh_slot_find(&s->class_keys, key, sizeof(key), ret))
+		return 0;
+	r = bh_slot_get(&s->class_keys, key, sizeof(key), ret, &fresh);
 	if (r == 0)
-		qsort(v, run->n_classes, sizeof(*v), vector_cmp);
-	for (size_t i = 0; r == 0 && i < run->n_classes; i++)
-		r = number_give(run, &v[i]);
-	for (size_t i = 0; v && i < run->n_classes; i++)
-		bh_u32s_done(&v[i].ids);
-	free(v);
-	return r == 0 ? classes_order(run) : r;
+		r = bh_grow(&s->classes, &s->cap_classes, *ret, sizeof(*s->classes));
+	return r < 0 ? r : class_begin(s, *ret, vec, cset);
 }
 
-/* ---- which classes a term matches ---- */
-
-static int postings(struct bh_run *run, uint32_t cls)
+static unsigned family_index(uint8_t family)
 {
-	const struct bh_cclass *c = &run->classes[cls];
-	const struct bh_resolved *ports;
-	const uint32_t *blocks;
-	size_t n;
+	return family == 4 ? 0 : 1;
+}
+
+static int count_more(struct bh_state *s, uint32_t cls, uint8_t family, bool local)
+{
+	struct bh_cclass *c = &s->classes[cls];
 	int r = 0;
 
-	blocks = cidr_terms(run, c->cidrs, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = bh_u32s_add(&run->terms[blocks[i]].classes, cls);
-	if (!c->endpoint)
+	/* New, or back, or in reach of subjects that could not be its peers before. */
+	if (c->n[family_index(family)]++ == 0) {
+		r = bh_u32s_add(&s->born, cls);
+		if (r == 0)
+			r = bh_class_resubject(s, cls);
+	}
+	if (local && c->n_local++ == 0 && r == 0)
+		r = bh_class_resubject(s, cls);
+	return r;
+}
+
+/* Nothing is done about it before it has to. */
+static int count_less(struct bh_state *s, uint32_t cls, uint8_t family, bool local)
+{
+	struct bh_cclass *c = &s->classes[cls];
+	bool zero = --c->n[family_index(family)] == 0;
+
+	if (local)
+		zero |= --c->n_local == 0;
+	return zero ? bh_u32s_add(&s->idle, cls) : 0;
+}
+
+int bh_class_outside(struct bh_state *s, uint32_t cset, uint8_t family)
+{
+	uint32_t cls;
+	int r = class_get(s, BH_NONE, cset, &cls);
+
+	return r < 0 ? r : count_more(s, cls, family, false);
+}
+
+int bh_class_outside_drop(struct bh_state *s, uint32_t cset, uint8_t family)
+{
+	return count_less(s, s->csets[cset].outside, family, false);
+}
+
+int bh_class_leave(struct bh_state *s, uint32_t addr)
+{
+	struct bh_caddr *a = &s->addrs[addr];
+	uint32_t cls = a->cls;
+
+	if (cls == BH_NONE)
+		return 0;
+	a->cls = BH_NONE;
+	return count_less(s, cls, a->addr.family, a->counted_local);
+}
+
+/* ---- what became dirty ---- */
+
+static int group_settle(struct bh_state *s, uint32_t group)
+{
+	struct bh_group *g = &s->groups[group];
+	uint32_t vec, old = g->vec;
+	int r = vec_get(s, g, &vec);
+
+	if (r < 0)
 		return r;
-	for (size_t i = 0; r == 0 && i < run->groups[c->group].terms.n; i++)
-		r = bh_u32s_add(&run->terms[run->groups[c->group].terms.v[i]].classes, cls);
-	ports = bh_intern_key(&run->port_vecs, c->ports, &n);
-	for (size_t i = 0; r == 0 && i < n / sizeof(*ports); i++) {
-		if (i == 0 || ports[i].name != ports[i - 1].name)
-			r = bh_u32s_add(&run->port_classes[ports[i].name], cls);
+	g->vec = vec;
+	if (old != BH_NONE)
+		bh_vec_put(s, old);
+	for (size_t i = 0; r == 0 && vec != old && i < g->addrs.n; i++)
+		r = bh_addr_dirty(s, g->addrs.v[i]);
+	return r;
+}
+
+static int addr_settle(struct bh_state *s, uint32_t addr)
+{
+	struct bh_caddr *a = &s->addrs[addr];
+	uint32_t cset = bh_cset_of(s, &a->addr), cls;
+	int r;
+
+	if (a->cset != cset) {
+		bh_slot_ref(&s->cset_keys, cset);
+		if (a->cset != BH_NONE) {
+			r = bh_cset_put(s, a->cset);
+			if (r < 0)
+				return r;
+		}
+		a->cset = cset;
+	}
+	r = class_get(s, s->groups[a->group].vec, cset, &cls);
+	if (r < 0 || (cls == a->cls && a->counted_local == a->local))
+		return r;
+	/* First in, then out: a class that it only changes its place in is not idle in between. */
+	r = count_more(s, cls, a->addr.family, a->local);
+	if (r == 0)
+		r = bh_class_leave(s, addr);
+	a->cls = cls;
+	a->counted_local = a->local;
+	return r;
+}
+
+int bh_classes_settle(struct bh_state *s)
+{
+	int r = s->pieces_dirty ? bh_pieces_make(s) : 0;
+
+	for (; r == 0 && s->dirty_groups.n; s->dirty_groups.n--) {
+		uint32_t g = s->dirty_groups.v[s->dirty_groups.n - 1];
+
+		if (!bh_slot_live(&s->group_keys, g) || !s->groups[g].dirty)
+			continue;
+		s->groups[g].dirty = false;
+		r = group_settle(s, g);
+	}
+	for (; r == 0 && s->dirty_addrs.n; s->dirty_addrs.n--) {
+		uint32_t a = s->dirty_addrs.v[s->dirty_addrs.n - 1];
+
+		if (!s->addrs[a].dirty || !s->addrs[a].addr.family)
+			continue;
+		s->addrs[a].dirty = false;
+		r = addr_settle(s, a);
 	}
 	return r;
 }
 
-int bh_phase_class(struct bh_run *run)
-{
-	int r = classes_find(run);
+/* ---- idle ones ---- */
 
-	if (r == 0)
-		r = classes_number(run);
-	if (r == 0) {
-		run->port_classes = calloc(run->port_names.n + 1, sizeof(*run->port_classes));
-		if (!run->port_classes)
-			r = -ENOMEM;
+static int class_end(struct bh_state *s, uint32_t cls)
+{
+	struct bh_cclass c = s->classes[cls];
+	int r = 0;
+
+	s->changed = true;
+	bh_class_unnumber(s, cls);
+	bh_sigmas_forget(s, cls);
+	for (enum bh_dir d = BH_DIR_INGRESS; r == 0 && d < BH_DIR_COUNT; d++) {
+		if (c.sigma[d] != BH_NONE)
+			r = bh_sigma_put(s, c.sigma[d]);
 	}
-	for (uint32_t i = 0; r == 0 && i < run->n_classes; i++)
-		r = postings(run, i);
+	if (r < 0)
+		return r;
+	if (c.vec == BH_NONE) {
+		s->csets[c.cset].outside = BH_NONE;
+	} else {
+		bh_u32s_remove(&s->vecs[c.vec].classes, cls);
+		bh_u32s_remove(&s->csets[c.cset].classes, cls);
+		if (s->csets[c.cset].classes.n == 0)
+			bh_u32s_take(&s->ep_csets, c.cset);
+		bh_vec_put(s, c.vec);
+	}
+	(void)bh_slot_put(&s->class_keys, cls);
+	return bh_cset_put(s, c.cset);
+}
+
+int bh_classes_purge(struct bh_state *s)
+{
+	int r = 0;
+
+	for (; r == 0 && s->idle.n; s->idle.n--) {
+		uint32_t cls = s->idle.v[s->idle.n - 1];
+		const struct bh_cclass *c = &s->classes[cls];
+
+		if (!bh_slot_live(&s->class_keys, cls))
+			continue;
+		if (c->n[0] + c->n[1] == 0)
+			r = class_end(s, cls);
+		else
+			r = bh_class_resubject(s, cls);
+	}
 	return r;
 }

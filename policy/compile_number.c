@@ -54,7 +54,65 @@ void bh_u32s_sort(struct bh_u32s *l)
 	l->n = n;
 }
 
-/* ---- within one run ---- */
+void bh_u32s_remove(struct bh_u32s *l, uint32_t value)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if (l->v[i] == value) {
+			l->v[i] = l->v[--l->n];
+			return;
+		}
+	}
+}
+
+/* Where @value is or would be. */
+static size_t place_of(const uint32_t *v, size_t n, uint32_t value)
+{
+	size_t lo = 0;
+
+	while (lo < n) {
+		size_t mid = lo + (n - lo) / 2;
+
+		if (v[mid] < value)
+			lo = mid + 1;
+		else
+			n = mid;
+	}
+	return lo;
+}
+
+bool bh_u32s_has(const uint32_t *v, size_t n, uint32_t value)
+{
+	size_t i = place_of(v, n, value);
+
+	return i < n && v[i] == value;
+}
+
+int bh_u32s_insert(struct bh_u32s *l, uint32_t value)
+{
+	size_t i = place_of(l->v, l->n, value);
+	int r;
+
+	if (i < l->n && l->v[i] == value)
+		return 0;
+	r = bh_u32s_add(l, value);
+	if (r < 0)
+		return r;
+	memmove(l->v + i + 1, l->v + i, (l->n - 1 - i) * sizeof(*l->v));
+	l->v[i] = value;
+	return 0;
+}
+
+void bh_u32s_take(struct bh_u32s *l, uint32_t value)
+{
+	size_t i = place_of(l->v, l->n, value);
+
+	if (i == l->n || l->v[i] != value)
+		return;
+	memmove(l->v + i, l->v + i + 1, (l->n - i - 1) * sizeof(*l->v));
+	l->n--;
+}
+
+/* ---- interned for good ---- */
 
 struct bh_intern_item {
 	UT_hash_handle hh;
@@ -126,6 +184,142 @@ void bh_intern_done(struct bh_intern *t)
 		free(t->items[i]);
 	free(t->items);
 	*t = (struct bh_intern){ .table = NULL };
+}
+
+/* ---- interned and counted ---- */
+
+struct bh_slot {
+	UT_hash_handle hh;
+	size_t size;
+	uint32_t slot, refs;
+	_Alignas(8) uint8_t key[];
+};
+
+/* Room for one more slot, in *@ret. */
+static int slot_room(struct bh_slots *t, uint32_t *ret)
+{
+	if (t->free.n) {
+		*ret = t->free.v[t->free.n - 1];
+		return 0;
+	}
+	if (t->n >= UINT32_MAX - 1)
+		return -E2BIG;
+	if (t->n == t->cap) {
+		size_t cap = t->cap ? t->cap * 2 : 16;
+		struct bh_slot **items = reallocarray(t->items, cap, sizeof(struct bh_slot *));
+
+		if (!items)
+			return -ENOMEM;
+		t->items = items;
+		t->cap = cap;
+	}
+	*ret = (uint32_t)t->n;
+	return 0;
+}
+
+int bh_slot_get(struct bh_slots *t, const void *key, size_t size, uint32_t *ret, bool *ret_new)
+{
+	struct bh_slot *it;
+	uint32_t slot;
+	int r;
+
+	if (size == 0)
+		key = "";
+	HASH_FIND(hh, t->table, key, size, it);
+	*ret_new = !it;
+	if (it) {
+		it->refs++;
+		*ret = it->slot;
+		return 0;
+	}
+	r = slot_room(t, &slot);
+	if (r < 0)
+		return r;
+	it = malloc(sizeof(*it) + size + 1);
+	if (!it)
+		return -ENOMEM;
+	it->size = size;
+	it->slot = slot;
+	it->refs = 1;
+	memcpy(it->key, key, size);
+	it->key[size] = '\0';
+	HASH_ADD_KEYPTR(hh, t->table, it->key, size, it);
+	if (!it->hh.tbl) {
+		free(it);
+		return -ENOMEM;
+	}
+	if (slot == t->n)
+		t->n++;
+	else
+		t->free.n--;
+	t->items[slot] = it;
+	*ret = slot;
+	return 0;
+}
+
+bool bh_slot_find(const struct bh_slots *t, const void *key, size_t size, uint32_t *ret)
+{
+	struct bh_slot *it;
+
+	if (size == 0)
+		key = "";
+	HASH_FIND(hh, t->table, key, size, it);
+	if (it)
+		*ret = it->slot;
+	return it != NULL;
+}
+
+void bh_slot_ref(struct bh_slots *t, uint32_t slot)
+{
+	t->items[slot]->refs++;
+}
+
+bool bh_slot_put(struct bh_slots *t, uint32_t slot)
+{
+	struct bh_slot *it = t->items[slot];
+
+	if (--it->refs > 0)
+		return false;
+	HASH_DEL(t->table, it);
+	free(it);
+	t->items[slot] = NULL;
+	/* Without memory to note it, the slot is never used again. */
+	(void)!bh_u32s_add(&t->later, slot);
+	return true;
+}
+
+bool bh_slot_last(const struct bh_slots *t, uint32_t slot)
+{
+	return t->items[slot]->refs == 1;
+}
+
+const void *bh_slot_key(const struct bh_slots *t, uint32_t slot, size_t *ret_size)
+{
+	if (ret_size)
+		*ret_size = t->items[slot]->size;
+	return t->items[slot]->key;
+}
+
+int bh_slots_settle(struct bh_slots *t)
+{
+	for (; t->later.n; t->later.n--) {
+		int r = bh_u32s_add(&t->free, t->later.v[t->later.n - 1]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+void bh_slots_done(struct bh_slots *t)
+{
+	HASH_CLEAR(hh, t->table);
+	for (size_t i = 0; i < t->n; i++)
+		free(t->items[i]);
+	free(t->items);
+	bh_u32s_done(&t->free);
+	bh_u32s_done(&t->later);
+	*t = (struct bh_slots){ .table = NULL };
 }
 
 /* ---- across runs ---- */
@@ -216,6 +410,15 @@ int bh_dict_number(struct bh_dict *d, const void *key, size_t size, uint64_t now
 	e->used = now;
 	*ret = e->number;
 	return 0;
+}
+
+void bh_dict_touch(struct bh_dict *d, const void *key, size_t size, uint64_t now)
+{
+	struct bh_dict_entry *e;
+
+	HASH_FIND(hh, d->table, key, size, e);
+	if (e)
+		e->used = now;
 }
 
 void bh_dict_sweep(struct bh_dict *d, uint64_t now)

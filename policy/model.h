@@ -404,6 +404,7 @@ struct bh_policy *bh_policy_ref(struct bh_policy *p);
 struct bh_policy *bh_policy_free(struct bh_policy *p); /* gives one reference back */
 struct bh_namespace *bh_namespace_free(struct bh_namespace *n);
 struct bh_node *bh_node_free(struct bh_node *n);
+BH_DEFINE_CLEANUP(struct bh_node, bh_node_free);
 struct bh_endpoint *bh_endpoint_free(struct bh_endpoint *e);
 BH_DEFINE_CLEANUP(struct bh_endpoint, bh_endpoint_free);
 void bh_rules_free(struct bh_rule *rules, size_t n);

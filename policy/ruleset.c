@@ -152,8 +152,8 @@ static int map_rows(struct bh_ruleset *rs)
 	return 0;
 }
 
-static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset **ret,
-		    struct bh_err *err)
+static int view_new(const void *mem, size_t size, void *owned, bool trusted,
+		    struct bh_ruleset **ret, struct bh_err *err)
 {
 	int r;
 
@@ -178,7 +178,7 @@ static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset
 	r = map_rows(rs);
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory");
-	r = bh_rs_check(rs, err);
+	r = trusted ? 0 : bh_rs_check(rs, err);
 	if (r < 0)
 		return r;
 	*ret = bh_take_ptr(&rs);
@@ -187,12 +187,12 @@ static int view_new(const void *mem, size_t size, void *owned, struct bh_ruleset
 
 int bh_ruleset_map(const void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err)
 {
-	return view_new(mem, size, NULL, ret, err);
+	return view_new(mem, size, NULL, false, ret, err);
 }
 
-int bh_rs_adopt(void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err)
+int bh_rs_adopt(void *mem, size_t size, bool trusted, struct bh_ruleset **ret, struct bh_err *err)
 {
-	return view_new(mem, size, mem, ret, err);
+	return view_new(mem, size, mem, trusted, ret, err);
 }
 
 struct bh_ruleset *bh_ruleset_ref(struct bh_ruleset *rs)

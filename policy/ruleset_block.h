@@ -95,8 +95,9 @@ int bh_rs_cell_cmp(const struct bh_cell *a, const struct bh_cell *b);
 /* Everything that the look-ups rely on, of a view whose sections are in bounds. -EPROTO. */
 int bh_rs_check(const struct bh_ruleset *rs, struct bh_err *err) bh_must_check;
 
-/* A view that owns @mem (made by malloc) from now on, also when it fails. */
-int bh_rs_adopt(void *mem, size_t size, struct bh_ruleset **ret, struct bh_err *err) bh_must_check;
+/* A view that owns @mem (made by malloc) from now on, also when it fails. @trusted: it is not checked. */
+int bh_rs_adopt(void *mem, size_t size, bool trusted, struct bh_ruleset **ret, struct bh_err *err)
+    bh_must_check;
 
 const struct bh_rs_row *bh_rs_row_find(const struct bh_ruleset *rs, uint32_t dir, uint32_t subject,
 				       uint32_t peer);

@@ -112,5 +112,5 @@ int bh_rs_build_finish(struct bh_rs_builder *b, uint64_t revision, struct bh_rul
 		if (b->sect[s].len)
 			memcpy(mem + h.sect[s].off, b->sect[s].data, b->sect[s].len);
 	}
-	return bh_rs_adopt(mem, size, ret, err);
+	return bh_rs_adopt(mem, size, b->trusted, ret, err);
 }
