@@ -28,6 +28,11 @@
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
 
+/* A file of the time zone database, bytes: the largest of Debian's have 4 KiB. Lies on the stack. */
+#define BH_ZONE_FILE_MAX 16384U
+/* The name of a time zone, bytes: the longest of the database has 32. */
+#define BH_ZONE_NAME_MAX 64U
+
 /* One request on cni.sock, bytes: pod annotations reach 256 KiB. */
 #define BH_CNI_MSG_MAX (1024U * 1024)
 /* Standard input of the CNI plugin, bytes: a network configuration with prevResult. */
