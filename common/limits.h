@@ -25,8 +25,19 @@
 #define BH_YAML_RESTARTS_MAX 100U
 /* Folders below a policy folder: more is a loop of mounts, or no policy folder. */
 #define BH_FOLDER_DEPTH_MAX 16U
+/* Names, paths, types ... in one list of a rule: names of egress rules are the longest that people write. */
+#define BH_DETAIL_VALUES_MAX 1000
+/* Entries of `http` in one rule: each is asked for every request. */
+#define BH_DETAIL_CLAUSES_MAX 100
+/* Addresses of one endpoint or node: hosts have a few, with every VLAN some dozens. */
+#define BH_ADDRESSES_MAX 256
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
+
+/* A file of the time zone database, bytes: the largest of Debian's have 4 KiB. Lies on the stack. */
+#define BH_ZONE_FILE_MAX 16384U
+/* The name of a time zone, bytes: the longest of the database has 32. */
+#define BH_ZONE_NAME_MAX 64U
 
 /* One request on cni.sock, bytes: pod annotations reach 256 KiB. */
 #define BH_CNI_MSG_MAX (1024U * 1024)

@@ -81,16 +81,17 @@ static const struct bh_kind_info *kind_by(const char *name, const char *api)
 static void unknown_kind(struct bh_load *l, const struct bh_yaml_node *n)
 {
 	const char *names[16];
-	char buf[96];
+	char buf[128];
 	size_t count = 0;
 	const struct bh_kind_info *k;
 
 	for (size_t i = 0; (k = bh_schema_kind(i)) != NULL && count < BH_ARRAY_SIZE(names); i++)
-		if (k->object)
+		if (count == 0 || strcmp(names[count - 1], k->name) != 0)
 			names[count++] = k->name;
 	if (!bh_suggest(n->text, names, count, buf, sizeof(buf)))
 		(void)snprintf(buf, sizeof(buf),
-			       "NetworkPolicy, TrafficPolicy, Namespace, Endpoint or List");
+			       "NetworkPolicy, TrafficPolicy, ClusterTrafficPolicy, Namespace, "
+			       "Endpoint, Node ...");
 	bh_complain(&l->rd, n, "e24", buf, "unknown kind \"%.80s\"", n->text);
 }
 
@@ -125,13 +126,8 @@ static const struct bh_kind_info *kind_of(struct bh_load *l, const struct bh_yam
 		return NULL;
 	mark = bh_path_key(&l->rd, "kind");
 	k = kind_by(kind->text, api->text);
-	if (!k) {
+	if (!k)
 		unknown_kind(l, kind);
-	} else if (!k->object) {
-		bh_complain(&l->rd, kind, "e20", NULL, "kind %s is not supported by this version",
-			    k->name);
-		k = NULL;
-	}
 	bh_path_back(&l->rd, mark);
 	if (!k || strcmp(k->api, api->text) == 0)
 		return k;
@@ -147,21 +143,16 @@ static void object(struct bh_load *l, const struct bh_yaml_node *root, const str
 {
 	l->kind = k->kind;
 	l->in = k->in;
+	l->object = k->object;
 	l->rd.around = root;
-	switch (k->kind) {
-	case BH_KIND_NETWORK_POLICY:
-	case BH_KIND_TRAFFIC_POLICY:
+	if (bh_kind_is_policy(k->kind))
 		bh_load_policy(l, root);
-		break;
-	case BH_KIND_NAMESPACE:
+	else if (k->kind == BH_KIND_NAMESPACE)
 		bh_load_namespace(l, root);
-		break;
-	case BH_KIND_ENDPOINT:
+	else if (k->kind == BH_KIND_ENDPOINT)
 		bh_load_endpoint(l, root);
-		break;
-	default:
-		break;
-	}
+	else if (k->kind == BH_KIND_NODE)
+		bh_load_node(l, root);
 	free(l->source);
 	l->source = NULL;
 }
@@ -467,6 +458,15 @@ static int endpoint_cmp(const void *x, const void *y)
 	return c ? c : place_cmp(a->file, a->pos, b->file, b->pos);
 }
 
+static int node_cmp(const void *x, const void *y)
+{
+	const struct bh_node *a = *(struct bh_node *const *)x;
+	const struct bh_node *b = *(struct bh_node *const *)y;
+	int c = strcmp(a->name, b->name);
+
+	return c ? c : place_cmp(a->file, a->pos, b->file, b->pos);
+}
+
 static int twice(struct bh_diags *d, const char *kind, const char *ns, const char *name,
 		 const char *file, struct bh_pos pos, const char *first_file, struct bh_pos first)
 {
@@ -474,7 +474,7 @@ static int twice(struct bh_diags *d, const char *kind, const char *ns, const cha
 
 	return bh_diag_add(d, &at, BH_SEVERITY_ERROR, "e14", NULL,
 			   "%s %s%s%s is defined twice: here and in %s:%u:%u", kind, ns ? ns : "",
-			   ns ? "/" : "", name, first_file ? first_file : "", first.line,
+			   ns && *ns ? "/" : "", name, first_file ? first_file : "", first.line,
 			   first.column);
 }
 
@@ -491,6 +491,8 @@ int bh_load_finish(struct bh_policy_set *set, struct bh_diags *d)
 		      namespace_cmp);
 	if (set->n_endpoints > 1)
 		qsort(set->endpoints, set->n_endpoints, sizeof(struct bh_endpoint *), endpoint_cmp);
+	if (set->n_nodes > 1)
+		qsort(set->nodes, set->n_nodes, sizeof(struct bh_node *), node_cmp);
 	for (size_t i = 1; i < set->n_policies && r == 0; i++) {
 		const struct bh_policy *a = set->policies[i - 1], *b = set->policies[i];
 
@@ -510,6 +512,12 @@ int bh_load_finish(struct bh_policy_set *set, struct bh_diags *d)
 
 		if (strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0)
 			r = twice(d, "Endpoint", b->ns, b->name, b->file, b->pos, a->file, a->pos);
+	}
+	for (size_t i = 1; i < set->n_nodes && r == 0; i++) {
+		const struct bh_node *a = set->nodes[i - 1], *b = set->nodes[i];
+
+		if (strcmp(a->name, b->name) == 0)
+			r = twice(d, "Node", NULL, b->name, b->file, b->pos, a->file, a->pos);
 	}
 	if (r < 0)
 		return r;

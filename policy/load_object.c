@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/load_object.c - metadata, Namespace and Endpoint manifests
+ * policy/load_object.c - metadata, Namespace, Endpoint and Node manifests
  */
 #include "policy/load_internal.h"
 
+#include "common/limits.h"
 #include "common/util.h"
 #include "policy/names.h"
 
@@ -91,6 +92,18 @@ static void name(struct bh_load *l, const struct bh_yaml_node *n, const char *ke
 	bh_path_back(&l->rd, mark);
 }
 
+/* There can be only one, and everybody knows its name. */
+static void only_default(struct bh_load *l, const struct bh_yaml_node *n)
+{
+	size_t mark = bh_path_key(&l->rd, "name");
+
+	if (!bh_streq(bh_node_str(n), "default"))
+		bh_complain(&l->rd, n, "e19", "there is one in a cluster: call it \"default\"",
+			    "%s \"%.80s\" must be called \"default\"", bh_kind_name(l->kind),
+			    bh_node_str(n));
+	bh_path_back(&l->rd, mark);
+}
+
 void bh_load_meta(struct bh_load *l, const struct bh_yaml_node *meta, char **ret_ns,
 		  char **ret_name, struct bh_labels *ret_labels)
 {
@@ -98,6 +111,7 @@ void bh_load_meta(struct bh_load *l, const struct bh_yaml_node *meta, char **ret
 	const struct bh_yaml_node *ns;
 	size_t mark = bh_path_key(&l->rd, "metadata"), inner;
 	bool of_k8s = l->kind == BH_KIND_NETWORK_POLICY;
+	bool policy = bh_kind_is_policy(l->kind);
 
 	if (!bh_read_fields(&l->rd, meta, &bh_object_meta, l->in, got)) {
 		bh_path_back(&l->rd, mark);
@@ -105,17 +119,14 @@ void bh_load_meta(struct bh_load *l, const struct bh_yaml_node *meta, char **ret
 	}
 	if (got[BH_F_META_NAME].value)
 		name(l, got[BH_F_META_NAME].value, "name",
-		     of_k8s || l->kind == BH_KIND_TRAFFIC_POLICY ? bh_name_dns_domain
-								 : bh_name_loose,
-		     ret_name);
+		     policy ? bh_name_dns_domain : bh_name_loose, ret_name);
+	if (got[BH_F_META_NAME].value && l->kind == BH_KIND_BASELINE_ADMIN_NETWORK_POLICY)
+		only_default(l, got[BH_F_META_NAME].value);
 	ns = got[BH_F_META_NAMESPACE].value;
 	if (ret_ns && (!ns || !*bh_node_str(ns)))
 		*ret_ns = bh_load_strdup(l, "default");
 	else if (ret_ns)
 		name(l, ns, "namespace", of_k8s ? bh_name_dns_label : bh_name_loose, ret_ns);
-	else if (ns)
-		bh_complain(&l->rd, got[BH_F_META_NAMESPACE].key, "e1", "leave it out",
-			    "a namespace stands in no namespace");
 	if (got[BH_F_META_LABELS].value) {
 		inner = bh_path_key(&l->rd, "labels");
 		labels(l, got[BH_F_META_LABELS].value, l->kind != BH_KIND_ENDPOINT, ret_labels);
@@ -155,35 +166,42 @@ void bh_load_namespace(struct bh_load *l, const struct bh_yaml_node *root)
 		n = NULL;
 }
 
-/* ---- Endpoint ---- */
+/* ---- addresses ---- */
 
-static void addresses(struct bh_load *l, const struct bh_yaml_node *list, struct bh_endpoint *e)
+/* Appends to @addrs, which has room. */
+static void address(struct bh_load *l, const struct bh_yaml_node *n, struct bh_addr *addrs,
+		    size_t *n_addrs)
 {
-	const struct bh_field *f = &bh_object_endpoint_spec.fields[BH_F_EP_ADDRESSES];
+	struct bh_addr a = { .family = 0 };
 
-	if (list->n == 0)
-		bh_complain(&l->rd, list, "e18", "an endpoint has at least one", "%s is empty",
-			    bh_path(&l->rd, ""));
-	e->addrs = bh_load_array(l, list->n, sizeof(*e->addrs));
-	for (uint32_t i = 0; e->addrs && i < list->n; i++) {
-		const struct bh_yaml_node *n = list->items[i];
+	if (bh_addr_parse(n->text, &a) < 0) {
+		bh_complain(&l->rd, n, "e19", "write it like 10.1.2.3 or fd00::1",
+			    "\"%.80s\" in %s is not an address", n->text, bh_path(&l->rd, ""));
+		return;
+	}
+	for (size_t k = 0; k < *n_addrs; k++) {
+		if (!bh_addr_eq(&addrs[k], &a))
+			continue;
+		bh_complain(&l->rd, n, "e21", NULL, "address %s is listed twice", n->text);
+		return;
+	}
+	addrs[(*n_addrs)++] = a;
+}
+
+static void addresses(struct bh_load *l, const struct bh_yaml_node *list, const struct bh_field *f,
+		      struct bh_addr **ret, size_t *ret_n)
+{
+	*ret = bh_load_array(l, list->n, sizeof(**ret));
+	for (uint32_t i = 0; *ret && i < list->n && i < f->max_items; i++) {
 		size_t mark = bh_path_index(&l->rd, i);
-		struct bh_addr a = { .family = 0 };
 
-		if (bh_read_item(&l->rd, n, f)) {
-			if (bh_addr_parse(n->text, &a) < 0)
-				bh_complain(&l->rd, n, "e19", "write it like 10.1.2.3 or fd00::1",
-					    "\"%.80s\" in %s is not an address", n->text,
-					    bh_path(&l->rd, ""));
-			for (size_t k = 0; a.family && k < e->n_addrs; k++)
-				if (bh_addr_eq(&e->addrs[k], &a))
-					bh_complain(&l->rd, n, "e21", NULL,
-						    "address %s is listed twice", n->text);
-			e->addrs[e->n_addrs++] = a;
-		}
+		if (bh_read_item(&l->rd, list->items[i], f))
+			address(l, list->items[i], *ret, ret_n);
 		bh_path_back(&l->rd, mark);
 	}
 }
+
+/* ---- Endpoint ---- */
 
 static void endpoint_port(struct bh_load *l, const struct bh_yaml_node *n, struct bh_named_port *p)
 {
@@ -222,7 +240,9 @@ static void endpoint_spec(struct bh_load *l, const struct bh_yaml_node *n, struc
 		return;
 	if (got[BH_F_EP_ADDRESSES].value) {
 		mark = bh_path_key(&l->rd, "addresses");
-		addresses(l, got[BH_F_EP_ADDRESSES].value, e);
+		addresses(l, got[BH_F_EP_ADDRESSES].value,
+			  &bh_object_endpoint_spec.fields[BH_F_EP_ADDRESSES], &e->addrs,
+			  &e->n_addrs);
 		bh_path_back(&l->rd, mark);
 	}
 	if (got[BH_F_EP_NODE].value)
@@ -266,4 +286,77 @@ void bh_load_endpoint(struct bh_load *l, const struct bh_yaml_node *root)
 	}
 	if (bh_load_append(l, &l->set->endpoints, &l->set->n_endpoints, e))
 		e = NULL;
+}
+
+/* ---- Node ---- */
+
+static void node_freep(struct bh_node **n)
+{
+	bh_node_free(*n);
+}
+
+/* What a server says: of several types; names of hosts among them. */
+static void node_status(struct bh_load *l, const struct bh_yaml_node *n, struct bh_node *node)
+{
+	struct bh_got got[BH_F_NODE_COUNT], a[BH_F_NODEADDR_COUNT];
+	const struct bh_yaml_node *list;
+
+	if (!bh_read_fields(&l->rd, n, &bh_object_node_status, l->in, got))
+		return;
+	list = got[BH_F_NODE_ADDRESSES].value;
+	node->addrs = list ? bh_load_array(l, list->n, sizeof(*node->addrs)) : NULL;
+	for (uint32_t i = 0; node->addrs && i < list->n && i < BH_ADDRESSES_MAX; i++) {
+		size_t mark = bh_path_key(&l->rd, "addresses");
+		const char *type;
+
+		(void)bh_path_index(&l->rd, i);
+		if (bh_read_fields(&l->rd, list->items[i], &bh_object_node_address, l->in, a)) {
+			type = bh_node_str(a[BH_F_NODEADDR_TYPE].value);
+			(void)bh_path_key(&l->rd, "address");
+			if (a[BH_F_NODEADDR_ADDRESS].value &&
+			    (strcmp(type, "InternalIP") == 0 || strcmp(type, "ExternalIP") == 0))
+				address(l, a[BH_F_NODEADDR_ADDRESS].value, node->addrs,
+					&node->n_addrs);
+		}
+		bh_path_back(&l->rd, mark);
+	}
+}
+
+static void node_spec(struct bh_load *l, const struct bh_yaml_node *n, struct bh_node *node)
+{
+	struct bh_got got[BH_F_NODE_COUNT];
+	size_t mark;
+
+	if (!bh_read_fields(&l->rd, n, &bh_object_node_spec, l->in, got) ||
+	    !got[BH_F_NODE_ADDRESSES].value)
+		return;
+	mark = bh_path_key(&l->rd, "addresses");
+	addresses(l, got[BH_F_NODE_ADDRESSES].value,
+		  &bh_object_node_spec.fields[BH_F_NODE_ADDRESSES], &node->addrs, &node->n_addrs);
+	bh_path_back(&l->rd, mark);
+}
+
+void bh_load_node(struct bh_load *l, const struct bh_yaml_node *root)
+{
+	bh_cleanup(node_freep) struct bh_node *n = bh_load_array(l, 1, sizeof(*n));
+	struct bh_got got[BH_F_TOP_COUNT];
+	size_t mark;
+
+	if (!n || !bh_read_fields(&l->rd, root, l->object, l->in, got))
+		return;
+	n->pos = root->pos;
+	n->file = bh_load_strdup(l, l->file);
+	bh_load_meta(l, got[BH_F_TOP_META].value, NULL, &n->name, &n->labels);
+	if (got[BH_F_TOP_SPEC].value) {
+		mark = bh_path_key(&l->rd, "spec");
+		node_spec(l, got[BH_F_TOP_SPEC].value, n);
+		bh_path_back(&l->rd, mark);
+	}
+	if (got[BH_F_TOP_STATUS].value) {
+		mark = bh_path_key(&l->rd, "status");
+		node_status(l, got[BH_F_TOP_STATUS].value, n);
+		bh_path_back(&l->rd, mark);
+	}
+	if (bh_reader_ok(&l->rd) && bh_load_append(l, &l->set->nodes, &l->set->n_nodes, n))
+		n = NULL;
 }

@@ -1,218 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/load_peer.c - peers and label selectors
+ * policy/load_peer.c - peers of NetworkPolicy and of our own kinds
  */
 #include "policy/load_internal.h"
 
 #include "common/util.h"
-#include "policy/names.h"
+#include "policy/pattern.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "common/banned.h"
 
-/* ---- selectors ---- */
-
-static int by_text(const void *x, const void *y)
-{
-	return strcmp(*(char *const *)x, *(char *const *)y);
-}
-
-static int by_meaning(const void *x, const void *y)
-{
-	const struct bh_sel_req *a = x, *b = y;
-	int c = strcmp(a->key, b->key);
-
-	if (c)
-		return c;
-	if (a->op != b->op)
-		return a->op < b->op ? -1 : 1;
-	for (size_t i = 0; i < a->n_values && i < b->n_values; i++) {
-		c = strcmp(a->values[i], b->values[i]);
-		if (c)
-			return c;
-	}
-	return a->n_values < b->n_values ? -1 : a->n_values > b->n_values;
-}
-
-static void req_done(struct bh_sel_req *r)
-{
-	for (size_t i = 0; i < r->n_values; i++)
-		free(r->values[i]);
-	free(r->values);
-	free(r->key);
-}
-
-/* Sorted and without repetitions: selectors with the same meaning look alike. */
-static void canonical(struct bh_selector *s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->n; i++) {
-		struct bh_sel_req *r = &s->reqs[i];
-		size_t n_values = 0;
-
-		if (r->n_values == 0)
-			continue;
-		qsort(r->values, r->n_values, sizeof(char *), by_text);
-		for (size_t k = 0; k < r->n_values; k++) {
-			if (n_values > 0 && strcmp(r->values[n_values - 1], r->values[k]) == 0)
-				free(r->values[k]);
-			else
-				r->values[n_values++] = r->values[k];
-		}
-		r->n_values = n_values;
-	}
-	if (s->n == 0)
-		return;
-	qsort(s->reqs, s->n, sizeof(*s->reqs), by_meaning);
-	for (size_t i = 0; i < s->n; i++) {
-		if (n > 0 && by_meaning(&s->reqs[n - 1], &s->reqs[i]) == 0)
-			req_done(&s->reqs[i]);
-		else
-			s->reqs[n++] = s->reqs[i];
-	}
-	s->n = n;
-}
-
-static void check_key(struct bh_load *l, const struct bh_yaml_node *n, const char *key)
-{
-	const char *why = bh_name_label_key(key);
-
-	if (why)
-		bh_complain(&l->rd, n, "e19", why, "\"%.80s\" is not a label key (%s)", key,
-			    bh_path(&l->rd, ""));
-}
-
-static void check_value(struct bh_load *l, const struct bh_yaml_node *n, const char *value)
-{
-	const char *why = bh_name_label_value(value);
-
-	if (why)
-		bh_complain(&l->rd, n, "e19", why, "\"%.80s\" is not a label value (%s)", value,
-			    bh_path(&l->rd, ""));
-}
-
-static void match_labels(struct bh_load *l, const struct bh_yaml_node *map, struct bh_selector *s)
-{
-	for (uint32_t i = 0; i < map->n; i++) {
-		const struct bh_yaml_pair *p = &map->pairs[i];
-		struct bh_sel_req *r = &s->reqs[s->n];
-
-		if (!bh_node_is_null(p->value) && !bh_load_label_type(l, p))
-			continue;
-		check_key(l, p->key, p->name);
-		check_value(l, p->value, bh_node_str(p->value));
-		*r = (struct bh_sel_req){ .op = BH_SEL_IN };
-		s->n++;
-		r->key = bh_load_strdup(l, p->name);
-		r->values = bh_load_array(l, 1, sizeof(char *));
-		if (!r->key || !r->values)
-			return;
-		r->values[0] = bh_load_strdup(l, bh_node_str(p->value));
-		if (!r->values[0])
-			return;
-		r->n_values = 1;
-	}
-}
-
-static enum bh_sel_op operator(const char *s) {
-	if (strcmp(s, "In") == 0) return BH_SEL_IN;
-	if (strcmp(s, "NotIn") == 0) return BH_SEL_NOT_IN;
-	if (strcmp(s, "Exists") == 0) return BH_SEL_EXISTS;
-	return strcmp(s, "DoesNotExist") == 0 ? BH_SEL_DOES_NOT_EXIST : BH_SEL_INVALID;
-}
-
-static void requirement_values(struct bh_load *l, const struct bh_yaml_node *list,
-			       struct bh_sel_req *r)
-{
-	const struct bh_field *f = &bh_object_requirement.fields[BH_F_REQ_VALUES];
-
-	r->values = bh_load_array(l, list->n, sizeof(char *));
-	if (!r->values)
-		return;
-	for (uint32_t i = 0; i < list->n; i++) {
-		size_t mark = bh_path_index(&l->rd, i);
-		const struct bh_yaml_node *v = list->items[i];
-
-		if (bh_node_is_null(v) || bh_read_item(&l->rd, v, f)) {
-			check_value(l, v, bh_node_str(v));
-			r->values[r->n_values] = bh_load_strdup(l, bh_node_str(v));
-			if (r->values[r->n_values])
-				r->n_values++;
-		}
-		bh_path_back(&l->rd, mark);
-	}
-}
-
-static void requirement(struct bh_load *l, const struct bh_yaml_node *n, struct bh_sel_req *r)
-{
-	struct bh_got got[BH_F_REQ_COUNT];
-	const struct bh_yaml_node *key, *op, *values;
-	size_t mark;
-
-	if (!bh_read_fields(&l->rd, n, &bh_object_requirement, l->in, got))
-		return;
-	key = got[BH_F_REQ_KEY].value;
-	op = got[BH_F_REQ_OPERATOR].value;
-	values = got[BH_F_REQ_VALUES].value;
-	r->key = bh_load_strdup(l, bh_node_str(key));
-	r->op = operator(bh_node_str(op));
-	mark = bh_path_key(&l->rd, "key");
-	check_key(l, key ? key : n, bh_node_str(key));
-	bh_path_back(&l->rd, mark);
-	if (!op && bh_node_is_null(bh_yaml_get(n, "operator", NULL))) {
-		mark = bh_path_key(&l->rd, "operator");
-		bh_complain(&l->rd, n, "e18", "one of In, NotIn, Exists, DoesNotExist",
-			    "a condition without \"operator\"");
-		bh_path_back(&l->rd, mark);
-	}
-	mark = bh_path_key(&l->rd, "values");
-	if (values)
-		requirement_values(l, values, r);
-	if ((r->op == BH_SEL_IN || r->op == BH_SEL_NOT_IN) && (!values || values->n == 0))
-		bh_complain(&l->rd, values ? values : n, "e18",
-			    "operator Exists asks for the key only", "operator %s needs values",
-			    bh_node_str(op));
-	if ((r->op == BH_SEL_EXISTS || r->op == BH_SEL_DOES_NOT_EXIST) && values && values->n > 0)
-		bh_complain(&l->rd, values, "e19", "leave them out, or use In or NotIn",
-			    "operator %s takes no values", bh_node_str(op));
-	bh_path_back(&l->rd, mark);
-}
-
-void bh_load_selector(struct bh_load *l, const struct bh_yaml_node *n, struct bh_selector *s)
-{
-	struct bh_got got[BH_F_SELECTOR_COUNT];
-	const struct bh_yaml_node *labels, *exprs;
-	size_t mark, room;
-
-	if (!bh_read_fields(&l->rd, n, &bh_object_selector, l->in, got))
-		return;
-	labels = got[BH_F_SELECTOR_LABELS].value;
-	exprs = got[BH_F_SELECTOR_EXPRESSIONS].value;
-	room = (labels ? labels->n : 0) + (size_t)(exprs ? exprs->n : 0);
-	s->reqs = bh_load_array(l, room, sizeof(*s->reqs));
-	if (!s->reqs)
-		return;
-	if (labels) {
-		mark = bh_path_key(&l->rd, "matchLabels");
-		match_labels(l, labels, s);
-		bh_path_back(&l->rd, mark);
-	}
-	for (uint32_t i = 0; exprs && i < exprs->n; i++) {
-		mark = bh_path_key(&l->rd, "matchExpressions");
-		(void)bh_path_index(&l->rd, i);
-		requirement(l, exprs->items[i], &s->reqs[s->n++]);
-		bh_path_back(&l->rd, mark);
-	}
-	if (bh_reader_ok(&l->rd))
-		canonical(s);
-}
-
-/* ---- peers ---- */
-
-static bool block_prefix(struct bh_load *l, const struct bh_yaml_node *n, struct bh_prefix *ret)
+bool bh_load_prefix(struct bh_load *l, const struct bh_yaml_node *n, struct bh_prefix *ret)
 {
 	if (bh_prefix_parse(bh_node_str(n), ret) == 0)
 		return true;
@@ -222,40 +22,19 @@ static bool block_prefix(struct bh_load *l, const struct bh_yaml_node *n, struct
 	return false;
 }
 
-static void block(struct bh_load *l, const struct bh_yaml_node *n, struct bh_ip_block *b)
+static void block_except(struct bh_load *l, const struct bh_yaml_node *list, struct bh_ip_block *b)
 {
-	struct bh_got got[BH_F_BLOCK_COUNT];
-	const struct bh_yaml_node *cidr, *except;
+	const struct bh_field *f = &bh_object_block.fields[BH_F_BLOCK_EXCEPT];
 	char outer[BH_PREFIX_STRLEN];
-	bool ok;
-	size_t mark;
 
-	if (!bh_read_fields(&l->rd, n, &bh_object_block, l->in, got))
-		return;
-	cidr = got[BH_F_BLOCK_CIDR].value;
-	except = got[BH_F_BLOCK_EXCEPT].value;
-	mark = bh_path_key(&l->rd, "cidr");
-	if (!*bh_node_str(cidr)) {
-		if (cidr || bh_node_is_null(bh_yaml_get(n, "cidr", NULL)))
-			bh_complain(&l->rd, cidr ? cidr : n, "e18", "write it like 10.1.0.0/16",
-				    "an ipBlock without \"cidr\"");
-		ok = false;
-	} else {
-		ok = block_prefix(l, cidr, &b->cidr);
-	}
-	bh_path_back(&l->rd, mark);
-	if (!ok || !except)
-		return;
-	b->except = bh_load_array(l, except->n, sizeof(*b->except));
-	for (uint32_t i = 0; b->except && i < except->n; i++) {
-		const struct bh_yaml_node *e = except->items[i];
+	b->except = bh_load_array(l, list->n, sizeof(*b->except));
+	for (uint32_t i = 0; b->except && i < list->n; i++) {
+		const struct bh_yaml_node *e = list->items[i];
 		struct bh_prefix *p = &b->except[b->n_except++];
+		size_t mark = bh_path_key(&l->rd, "except");
 
-		mark = bh_path_key(&l->rd, "except");
 		(void)bh_path_index(&l->rd, i);
-		if ((bh_node_is_null(e) ||
-		     bh_read_item(&l->rd, e, &bh_object_block.fields[BH_F_BLOCK_EXCEPT])) &&
-		    block_prefix(l, e, p) &&
+		if ((bh_node_is_null(e) || bh_read_item(&l->rd, e, f)) && bh_load_prefix(l, e, p) &&
 		    !(bh_prefix_covers(&b->cidr, p) && p->len > b->cidr.len))
 			bh_complain(
 			    &l->rd, e, "e7", "except takes smaller ranges out of cidr",
@@ -266,62 +45,124 @@ static void block(struct bh_load *l, const struct bh_yaml_node *n, struct bh_ip_
 	}
 }
 
-static void selector_at(struct bh_load *l, const char *key, const struct bh_yaml_node *n,
-			bool *ret_has, struct bh_selector *s)
+static void block(struct bh_load *l, const struct bh_yaml_node *n, struct bh_ip_block *b)
 {
+	struct bh_got got[BH_F_BLOCK_COUNT];
+	const struct bh_yaml_node *cidr, *except;
+	bool ok = false;
 	size_t mark;
 
-	if (!n)
+	if (!bh_read_fields(&l->rd, n, &bh_object_block, l->in, got))
 		return;
-	*ret_has = true;
-	mark = bh_path_key(&l->rd, key);
-	bh_load_selector(l, n, s);
+	cidr = got[BH_F_BLOCK_CIDR].value;
+	except = got[BH_F_BLOCK_EXCEPT].value;
+	mark = bh_path_key(&l->rd, "cidr");
+	if (*bh_node_str(cidr))
+		ok = bh_load_prefix(l, cidr, &b->cidr);
+	else if (cidr || bh_node_is_null(bh_yaml_get(n, "cidr", NULL)))
+		bh_complain(&l->rd, cidr ? cidr : n, "e18", "write it like 10.1.0.0/16",
+			    "an ipBlock without \"cidr\"");
+	bh_path_back(&l->rd, mark);
+	if (ok && except)
+		block_except(l, except, b);
+}
+
+static enum bh_entity entity_by_name(const char *s)
+{
+	for (unsigned e = BH_ENTITY_WORLD; e < BH_ENTITY_COUNT; e++)
+		if (strcmp(bh_entity_name(e), s) == 0)
+			return e;
+	return BH_ENTITY_INVALID;
+}
+
+/* Addresses of a name are never all known: a rule that must catch all of them would not hold. */
+static void fqdn(struct bh_load *l, const struct bh_got *got, const struct bh_rule *r,
+		 struct bh_peer *p)
+{
+	size_t mark = bh_path_key(&l->rd, "fqdn");
+
+	p->kind = BH_PEER_NAMES;
+	bh_load_values(l, got->value, &bh_object_peer.fields[BH_F_PEER_FQDN], bh_pattern_name, true,
+		       &p->names);
+	if (r->action != BH_ACTION_ALLOW && r->action != BH_ACTION_INVALID)
+		bh_complain(
+		    &l->rd, got->key, "e9",
+		    "deny by default (isolate: egress) and allow the names you want",
+		    "fqdn in a rule with action \"%s\" (%s): addresses of a name are never all "
+		    "known, so this would not hold",
+		    bh_action_name(r->action), bh_path(&l->rd, ""));
 	bh_path_back(&l->rd, mark);
 }
 
-/* Written at all, right or wrong? An error in a field is not the error "no peer". */
-static bool written(const struct bh_got *got)
+/* Two things that cannot stand together in one peer: the first and second of those that are there. */
+static void too_many(struct bh_load *l, const struct bh_got *got)
 {
-	return got->key != NULL;
+	static const unsigned order[] = { BH_F_PEER_BLOCK, BH_F_PEER_ENTITY, BH_F_PEER_FQDN,
+					  BH_F_PEER_POD, BH_F_PEER_NS };
+	const char *first = NULL, *second = NULL;
+	const struct bh_yaml_node *at = NULL;
+	char hint[128];
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(order) && !second; i++) {
+		if (!got[order[i]].value)
+			continue;
+		if (first)
+			second = bh_object_peer.fields[order[i]].name;
+		else
+			first = bh_object_peer.fields[order[i]].name;
+		if (!at)
+			at = got[order[i]].value;
+	}
+	if (!second)
+		return;
+	(void)snprintf(hint, sizeof(hint),
+		       "to allow either, write two items: \"- %s: ...\" and \"- %s: ...\"", first,
+		       second);
+	bh_complain(&l->rd, at, "e3", hint,
+		    "peer in %s has both %s and %s: one thing per list item", bh_path(&l->rd, ""),
+		    first, second);
 }
 
-static void peer(struct bh_load *l, const struct bh_yaml_node *n, struct bh_peer *p)
+static void peer(struct bh_load *l, const struct bh_yaml_node *n, const struct bh_rule *r,
+		 struct bh_peer *p)
 {
 	struct bh_got got[BH_F_PEER_COUNT];
-	const struct bh_yaml_node *b;
 	size_t errors = l->rd.d->n_errors;
+	bool null = false;
+	unsigned alone = 0;
 	size_t mark;
 
 	p->pos = n->pos;
 	p->kind = BH_PEER_ENDPOINTS;
 	if (!bh_read_fields(&l->rd, n, &bh_object_peer, l->in, got))
 		return;
-	selector_at(l, "podSelector", got[BH_F_PEER_POD].value, &p->has_pod, &p->pod);
-	selector_at(l, "namespaceSelector", got[BH_F_PEER_NS].value, &p->has_ns, &p->ns);
-	b = got[BH_F_PEER_BLOCK].value;
-	if (b) {
+	for (size_t i = 0; i < BH_F_PEER_COUNT; i++)
+		null |= got[i].key != NULL; /* written at all, right or wrong */
+	bh_load_selector_at(l, "podSelector", got[BH_F_PEER_POD].value, &p->has_pod, &p->pod);
+	bh_load_selector_at(l, "namespaceSelector", got[BH_F_PEER_NS].value, &p->has_ns, &p->ns);
+	if (got[BH_F_PEER_BLOCK].value) {
+		alone++;
 		p->kind = BH_PEER_BLOCK;
 		mark = bh_path_key(&l->rd, "ipBlock");
-		block(l, b, &p->block);
+		block(l, got[BH_F_PEER_BLOCK].value, &p->block);
 		bh_path_back(&l->rd, mark);
 	}
-	if (p->kind == BH_PEER_BLOCK && (p->has_pod || p->has_ns)) {
-		bh_complain(
-		    &l->rd, b, "e3",
-		    "to allow either, write two items: \"- ipBlock: ...\" and \"- podSelector: "
-		    "...\"",
-		    "peer in %s has both ipBlock and %s: one thing per list item",
-		    bh_path(&l->rd, ""), p->has_pod ? "podSelector" : "namespaceSelector");
-	} else if (p->kind != BH_PEER_BLOCK && !p->has_pod && !p->has_ns &&
-		   l->rd.d->n_errors == errors) {
-		bool null = written(&got[BH_F_PEER_POD]) || written(&got[BH_F_PEER_NS]) ||
-			    written(&got[BH_F_PEER_BLOCK]);
-
+	if (got[BH_F_PEER_ENTITY].value) {
+		alone++;
+		p->kind = BH_PEER_ENTITY;
+		p->entity = entity_by_name(bh_node_str(got[BH_F_PEER_ENTITY].value));
+	}
+	if (got[BH_F_PEER_FQDN].value) {
+		alone++;
+		fqdn(l, &got[BH_F_PEER_FQDN], r, p);
+	}
+	if (alone > 1 || (alone > 0 && (p->has_pod || p->has_ns)))
+		too_many(l, got);
+	else if (alone == 0 && !p->has_pod && !p->has_ns && l->rd.d->n_errors == errors)
 		bh_complain(&l->rd, n, "e3", "to mean every peer, leave the list out",
 			    null ? "peer in %s has only fields without a value"
 				 : "peer in %s says nothing",
 			    bh_path(&l->rd, ""));
-	}
 }
 
 void bh_load_peers(struct bh_load *l, const struct bh_yaml_node *list, struct bh_rule *r)
@@ -330,7 +171,7 @@ void bh_load_peers(struct bh_load *l, const struct bh_yaml_node *list, struct bh
 	for (uint32_t i = 0; r->peers && i < list->n; i++) {
 		size_t mark = bh_path_index(&l->rd, i);
 
-		peer(l, list->items[i], &r->peers[r->n_peers++]);
+		peer(l, list->items[i], r, &r->peers[r->n_peers++]);
 		bh_path_back(&l->rd, mark);
 	}
 }

@@ -46,8 +46,8 @@ bool bh_load_port_number(struct bh_load *l, const struct bh_yaml_node *n, int64_
 	return true;
 }
 
-static void port_name(struct bh_load *l, const struct bh_yaml_node *n, const char *name,
-		      struct bh_port *p)
+void bh_load_port_name(struct bh_load *l, const struct bh_yaml_node *n, const char *name,
+		       struct bh_port *p)
 {
 	const char *why = bh_name_port(name);
 
@@ -100,7 +100,7 @@ static bool port_map(struct bh_load *l, const struct bh_yaml_node *n, struct bh_
 	if (port) {
 		mark = bh_path_key(&l->rd, "port");
 		if (port->type == BH_YAML_STRING) {
-			port_name(l, port, port->text, p);
+			bh_load_port_name(l, port, port->text, p);
 		} else if (bh_node_int(port, &v) && bh_load_port_number(l, port, v, &p->lo)) {
 			p->hi = p->lo;
 		}
@@ -175,7 +175,7 @@ static bool port_text(struct bh_load *l, const struct bh_yaml_node *n, struct bh
 	if (s[strspn(s, "0123456789-")] == '\0' && s[strspn(s, "-")] != '\0')
 		short_range(l, n, s, p);
 	else
-		port_name(l, n, s, p);
+		bh_load_port_name(l, n, s, p);
 	return slash != NULL;
 }
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/load_rule.c - a rule: name, action, protocols; peers and ports are elsewhere
+ * policy/load_rule.c - a rule of NetworkPolicy or of our own kinds: its parts, and how they go together
+ *
+ * Peers, ports, protocols, details and times are read elsewhere.
  */
 #include "policy/load_internal.h"
 
 #include "common/util.h"
 #include "policy/names.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/banned.h"
 
-#define NAMES_MAX 256
+/* ---- words ---- */
 
 static enum bh_action action_by_name(const char *s)
 {
@@ -22,115 +23,63 @@ static enum bh_action action_by_name(const char *s)
 	return BH_ACTION_INVALID;
 }
 
-/* ---- protocols ---- */
-
-/* Families of policy files to come, and names of what is something else here. */
-static const char *other_name(const char *name)
+static enum bh_urgency urgency_by_name(const char *s)
 {
-	static const char *const families[] = { "mail", "database", "remote-desktop",
-						"file-sharing", "vpn" };
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++)
-		if (strcmp(name, families[i]) == 0)
-			return "families of protocols are not supported by this version: write the "
-			       "names";
-	if (strcasecmp(name, "https") == 0)
-		return "write \"tls\": what is spoken inside of TLS is not visible";
-	if (strcasecmp(name, "tcp") == 0 || strcasecmp(name, "udp") == 0)
-		return "that belongs to ports: \"80/tcp\"";
-	return NULL;
+	for (unsigned u = BH_URGENCY_INFO; u < BH_URGENCY_COUNT; u++)
+		if (strcmp(bh_urgency_name(u), s) == 0)
+			return u;
+	return BH_URGENCY_UNSET;
 }
 
-static void unknown_protocol(struct bh_load *l, const struct bh_yaml_node *n)
+static enum bh_proxy proxy_by_name(const char *s)
 {
-	const char *names[NAMES_MAX];
-	char near[96], hint[192];
-	const char *other = other_name(n->text);
-	size_t count = 0;
-
-	for (; count < NAMES_MAX - 1 && bh_proto_nth(count); count++)
-		names[count] = bh_proto_nth(count);
-	names[count++] = "unknown";
-	if (other)
-		(void)snprintf(hint, sizeof(hint), "%s", other);
-	else if (bh_suggest(n->text, names, count, near, sizeof(near)))
-		(void)snprintf(hint, sizeof(hint), "%s (\"bulkhead protocols\" lists all names)",
-			       near);
-	else
-		(void)snprintf(hint, sizeof(hint), "\"bulkhead protocols\" lists all names");
-	bh_complain(&l->rd, n, "e2", hint, "unknown protocol \"%.80s\" in %s", n->text,
-		    bh_path(&l->rd, ""));
+	if (strcmp(s, "allow") == 0)
+		return BH_PROXY_ALLOW;
+	return strcmp(s, "require") == 0 ? BH_PROXY_REQUIRE : BH_PROXY_REFUSE;
 }
 
-/* What only nDPI can name is good enough to refuse, not to allow. */
-static void not_for_allow(struct bh_load *l, const struct bh_yaml_node *n)
+enum bh_fail bh_load_fail(const struct bh_yaml_node *n, enum bh_fail otherwise)
 {
-	char hint[320];
-	size_t used = (size_t)snprintf(hint, sizeof(hint), "allowed can be: unknown");
-	const char *name;
+	const char *s = bh_node_str(n);
 
-	for (size_t i = 0; (name = bh_proto_nth(i)) != NULL && used < sizeof(hint); i++)
-		if (bh_proto_has_probe(bh_proto_by_name(name)))
-			used += (size_t)snprintf(hint + used, sizeof(hint) - used, ", %s", name);
-	bh_complain(
-	    &l->rd, n, "e17", hint,
-	    "protocol \"%s\" cannot stand in an allow rule (%s): it is known by name only, and "
-	    "that is not certain enough",
-	    n->text, bh_path(&l->rd, ""));
+	if (!n)
+		return otherwise;
+	if (strcmp(s, "allow") == 0)
+		return BH_FAIL_ALLOW;
+	return strcmp(s, "alert") == 0 ? BH_FAIL_ALERT : BH_FAIL_REFUSE;
 }
 
-static void protocol(struct bh_load *l, const struct bh_yaml_node *n, const struct bh_field *f,
-		     struct bh_rule *r)
+uint16_t bh_load_evidence(const struct bh_yaml_node *n, uint16_t otherwise)
 {
-	enum bh_proto p;
+	int64_t v = 0;
 
-	if (!bh_read_item(&l->rd, n, f))
-		return;
-	p = bh_proto_by_name(n->text);
-	if (p == BH_PROTO_INVALID)
-		unknown_protocol(l, n);
-	else if (r->action == BH_ACTION_ALLOW && p != BH_PROTO_UNKNOWN && !bh_proto_has_probe(p))
-		not_for_allow(l, n);
-	else
-		bh_protoset_add(&r->protocols, p);
+	return n && bh_node_int(n, &v) ? (uint16_t)v : otherwise;
 }
 
-static void protocols(struct bh_load *l, const struct bh_got *yes, const struct bh_got *no,
-		      struct bh_rule *r)
+/* ---- what every rule has ---- */
+
+void bh_load_rule_init(const struct bh_load *l, const struct bh_yaml_node *n, struct bh_rule *r)
 {
-	const struct bh_field *f =
-	    &bh_object_rule.fields[no->value ? BH_F_RULE_NOT_PROTOCOLS : BH_F_RULE_PROTOCOLS];
-	const struct bh_yaml_node *list = no->value ? no->value : yes->value;
-	size_t mark;
-
-	if (yes->value && no->value) {
-		mark = bh_path_key(&l->rd, "notProtocols");
-		bh_complain(&l->rd, no->key, "e13", "write two rules if both are meant",
-			    "both protocols (line %u) and notProtocols: keep one",
-			    yes->key->pos.line);
-		bh_path_back(&l->rd, mark);
-		return;
-	}
-	if (!list)
-		return;
-	r->has_protocols = true;
-	r->negated = no->value != NULL;
-	mark = bh_path_key(&l->rd, f->name);
-	if (list->n == 0)
-		bh_complain(&l->rd, list, "e19", "name a protocol, or leave the field out",
-			    "%s is empty", bh_path(&l->rd, ""));
-	for (uint32_t i = 0; i < list->n; i++) {
-		size_t inner = bh_path_index(&l->rd, i);
-
-		protocol(l, list->items[i], f, r);
-		bh_path_back(&l->rd, inner);
-	}
-	bh_path_back(&l->rd, mark);
+	r->pos = n->pos;
+	r->action = BH_ACTION_ALLOW;
+	r->unknown = l->unknown;
+	r->on_overload = l->on_overload;
+	r->midstream = l->midstream;
+	r->evidence = l->evidence;
+	r->switches = BH_SWITCH_USUAL;
+	r->proxy = BH_PROXY_REFUSE;
 }
 
-/* ---- the rule ---- */
+void bh_load_rule_urgency(struct bh_rule *r)
+{
+	if (r->urgency == BH_URGENCY_UNSET)
+		r->urgency = r->action == BH_ACTION_DENY || r->action == BH_ACTION_REJECT ||
+				     r->action == BH_ACTION_ALERT
+				 ? BH_URGENCY_WARNING
+				 : BH_URGENCY_INFO;
+}
 
-static void rule_name(struct bh_load *l, const struct bh_yaml_node *n, struct bh_rule *r)
+void bh_load_rule_name(struct bh_load *l, const struct bh_yaml_node *n, struct bh_rule *r)
 {
 	size_t mark = bh_path_key(&l->rd, "name");
 	const char *why = bh_name_text(n->text);
@@ -141,25 +90,144 @@ static void rule_name(struct bh_load *l, const struct bh_yaml_node *n, struct bh
 	bh_path_back(&l->rd, mark);
 }
 
+/* ---- our own fields ---- */
+
+static void action(struct bh_load *l, const struct bh_got *got, struct bh_rule *r)
+{
+	size_t mark;
+
+	if (!got->key)
+		return;
+	r->action = action_by_name(bh_node_str(got->value));
+	if (r->action != BH_ACTION_PASS || l->tier != BH_TIER_APPLICATION)
+		return;
+	mark = bh_path_key(&l->rd, "action");
+	bh_complain(
+	    &l->rd, got->value, "e10",
+	    "pass skips the later rules of tiers admin and baseline; here leave the rule "
+	    "out",
+	    "action \"pass\" has no meaning in tier \"application\" (%s): its policies are a "
+	    "set without an order",
+	    bh_path(&l->rd, ""));
+	bh_path_back(&l->rd, mark);
+}
+
+static void switches(struct bh_load *l, const struct bh_yaml_node *list, struct bh_rule *r)
+{
+	const struct bh_field *f = &bh_object_rule.fields[BH_F_RULE_SWITCHES];
+	size_t mark = bh_path_key(&l->rd, f->name);
+
+	r->switches = 0;
+	for (uint32_t i = 0; i < list->n; i++) {
+		const struct bh_yaml_node *n = list->items[i];
+		size_t inner = bh_path_index(&l->rd, i);
+
+		if (bh_read_item(&l->rd, n, f))
+			r->switches |= strcmp(n->text, "starttls") == 0 ? BH_SWITCH_STARTTLS
+									: BH_SWITCH_SSLREQUEST;
+		bh_path_back(&l->rd, inner);
+	}
+	bh_path_back(&l->rd, mark);
+}
+
+static void unknown(struct bh_load *l, const struct bh_got *got, struct bh_rule *r)
+{
+	size_t mark;
+
+	r->unknown = bh_load_fail(got->value, l->unknown);
+	if (!got->value || l->tier == BH_TIER_APPLICATION || l->tier == BH_TIER_INVALID)
+		return;
+	mark = bh_path_key(&l->rd, "unknownProtocol");
+	bh_complain(
+	    &l->rd, got->key, "e10",
+	    "leave it out: here what no rule decides goes on to the next tier",
+	    "unknownProtocol has no meaning in tier \"%s\": only tier \"application\" isolates",
+	    bh_tier_name(l->tier));
+	bh_path_back(&l->rd, mark);
+}
+
+static void own_fields(struct bh_load *l, const struct bh_got *got, struct bh_rule *r)
+{
+	if (got[BH_F_RULE_LOG].value)
+		r->log = got[BH_F_RULE_LOG].value->boolean;
+	if (got[BH_F_RULE_SEVERITY].value)
+		r->urgency = urgency_by_name(bh_node_str(got[BH_F_RULE_SEVERITY].value));
+	bh_load_time(l, got[BH_F_RULE_EXPIRES].value, "expires", &r->expires);
+	if (got[BH_F_RULE_WHEN].value)
+		bh_load_when(l, got[BH_F_RULE_WHEN].value, &r->when);
+	unknown(l, &got[BH_F_RULE_UNKNOWN], r);
+	r->on_overload = bh_load_fail(got[BH_F_RULE_ON_OVERLOAD].value, l->on_overload);
+	r->midstream = bh_load_fail(got[BH_F_RULE_MIDSTREAM].value, l->midstream);
+	if (got[BH_F_RULE_SWITCHES].value)
+		switches(l, got[BH_F_RULE_SWITCHES].value, r);
+	if (got[BH_F_RULE_PROXY_HEADER].value)
+		r->proxy = proxy_by_name(bh_node_str(got[BH_F_RULE_PROXY_HEADER].value));
+	r->evidence = bh_load_evidence(got[BH_F_RULE_EVIDENCE].value, l->evidence);
+}
+
+/* ---- how the parts go together ---- */
+
+/* ICMP speaks no protocol that could be asked for. */
+static void icmp_alone(struct bh_load *l, const struct bh_got *got, const struct bh_rule *r)
+{
+	size_t mark;
+
+	if (!got[BH_F_RULE_ICMP].value || (!r->has_protocols && r->n_details == 0))
+		return;
+	mark = bh_path_key(&l->rd, "icmp");
+	bh_complain(&l->rd, got[BH_F_RULE_ICMP].key, "e25", "write a rule of its own for icmp",
+		    "icmp beside protocols: ICMP carries none, so this would match nothing");
+	bh_path_back(&l->rd, mark);
+}
+
+/* The place where somebody said http. */
+static const struct bh_got *http_of(const struct bh_got *got)
+{
+	return got[BH_F_RULE_HTTP].value ? &got[BH_F_RULE_HTTP] : &got[BH_F_RULE_PROTOCOLS];
+}
+
+static void http_on_443(struct bh_load *l, const struct bh_got *got, const struct bh_rule *r)
+{
+	const struct bh_got *http = http_of(got);
+	size_t mark;
+
+	if (!http->value || r->negated || r->action != BH_ACTION_ALLOW ||
+	    !bh_protoset_has(&r->protocols, BH_PROTO_HTTP) ||
+	    bh_protoset_has(&r->protocols, BH_PROTO_TLS))
+		return;
+	for (size_t i = 0; i < r->n_ports; i++) {
+		const struct bh_port *p = &r->ports[i];
+
+		if (p->name || p->l4 != BH_L4_TCP || p->lo != 443 || p->hi != 443)
+			continue;
+		mark = bh_path_key(&l->rd, http == &got[BH_F_RULE_HTTP] ? "http" : "protocols");
+		bh_warn(&l->rd, http->key, "w7", "did you mean \"tls: {serverNames: [...]}\"?",
+			"http rule on port 443: HTTP inside TLS is not visible");
+		bh_path_back(&l->rd, mark);
+		return;
+	}
+}
+
 void bh_load_rule(struct bh_load *l, const struct bh_yaml_node *n, enum bh_dir dir,
 		  struct bh_rule *r)
 {
-	unsigned in = l->in | (dir == BH_DIR_INGRESS ? BH_IN_INGRESS : BH_IN_EGRESS);
+	unsigned in = l->in;
 	struct bh_got got[BH_F_RULE_COUNT];
 	const struct bh_got *peers;
 	size_t mark;
 
-	r->pos = n->pos;
-	r->action = BH_ACTION_ALLOW;
+	bh_load_rule_init(l, n, r);
 	if (n->type == BH_YAML_NULL)
 		bh_warn(&l->rd, n, "w3", "write \"- {}\" if that is meant",
 			"empty rule allows everything (%s is null)", bh_path(&l->rd, ""));
-	if (!bh_read_fields(&l->rd, n, &bh_object_rule, in, got))
+	l->in |= dir == BH_DIR_INGRESS ? BH_IN_INGRESS : BH_IN_EGRESS;
+	if (!bh_read_fields(&l->rd, n, &bh_object_rule, l->in, got)) {
+		l->in = in;
 		return;
-	if (got[BH_F_RULE_ACTION].key)
-		r->action = action_by_name(bh_node_str(got[BH_F_RULE_ACTION].value));
+	}
+	action(l, &got[BH_F_RULE_ACTION], r);
 	if (got[BH_F_RULE_NAME].value)
-		rule_name(l, got[BH_F_RULE_NAME].value, r);
+		bh_load_rule_name(l, got[BH_F_RULE_NAME].value, r);
 	peers = &got[dir == BH_DIR_INGRESS ? BH_F_RULE_FROM : BH_F_RULE_TO];
 	if (peers->value) {
 		mark = bh_path_key(&l->rd, dir == BH_DIR_INGRESS ? "from" : "to");
@@ -167,10 +235,20 @@ void bh_load_rule(struct bh_load *l, const struct bh_yaml_node *n, enum bh_dir d
 		bh_path_back(&l->rd, mark);
 	}
 	if (got[BH_F_RULE_PORTS].value) {
-		r->has_ports = got[BH_F_RULE_PORTS].value->n > 0;
 		mark = bh_path_key(&l->rd, "ports");
 		bh_load_ports(l, got[BH_F_RULE_PORTS].value, r);
 		bh_path_back(&l->rd, mark);
 	}
-	protocols(l, &got[BH_F_RULE_PROTOCOLS], &got[BH_F_RULE_NOT_PROTOCOLS], r);
+	if (got[BH_F_RULE_ICMP].value) {
+		mark = bh_path_key(&l->rd, "icmp");
+		bh_load_icmp(l, got[BH_F_RULE_ICMP].value, r);
+		bh_path_back(&l->rd, mark);
+	}
+	bh_load_details(l, got, r);
+	bh_load_protocols(l, got, r);
+	own_fields(l, got, r);
+	bh_load_rule_urgency(r);
+	icmp_alone(l, got, r);
+	http_on_443(l, got, r);
+	l->in = in;
 }

@@ -191,9 +191,9 @@ enum bh_attr {
 	BH_ATTR_TLS_NAME,     /* name pattern */
 	BH_ATTR_TLS_ALPN,     /* exact; all that the client offers must be listed */
 	BH_ATTR_TLS_VERSION, /* "1.0" to "1.3": the least; what the client offers at most must reach it */
-	BH_ATTR_TLS_ECH,      /* "present", "absent" */
-	BH_ATTR_DNS_NAME,     /* name pattern; every question must match */
-	BH_ATTR_DNS_TYPE,     /* "A", "AAAA", "TYPE65": upper case; every question must match */
+	BH_ATTR_TLS_ECH,  /* "present", "absent" */
+	BH_ATTR_DNS_NAME, /* name pattern; every question must match */
+	BH_ATTR_DNS_TYPE, /* "A", "HTTPS", "TYPE64999": bh_dns_type_name(); every question must match */
 	BH_ATTR_GRPC_SERVICE, /* exact, or a glob over the dots: "shop.*", "shop.**" */
 	BH_ATTR_GRPC_METHOD,  /* exact or "*" */
 	BH_ATTR_RISK,         /* name of a risk that nDPI found; one is enough */

@@ -72,6 +72,58 @@ bool bh_proto_has_probe(unsigned number)
 	return p && p->probe;
 }
 
+/*
+ * Without a name in nDPI 4.2 (dataplane/classifier/name_ndpi.c). Later versions know some of them; who builds with
+ * one may take these out.
+ */
+static const enum bh_proto nameless[] = {
+	BH_PROTO_HTTP2,     BH_PROTO_GRPC,   BH_PROTO_KAFKA,
+	BH_PROTO_ZOOKEEPER, BH_PROTO_STATSD, BH_PROTO_IPERF3,
+};
+
+bool bh_proto_can_be_told(unsigned number)
+{
+	if (number == BH_PROTO_UNKNOWN || bh_proto_has_probe(number))
+		return true;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(nameless); i++)
+		if (nameless[i] == number)
+			return false;
+	return find(number) != NULL;
+}
+
+#define FAMILY_MAX 8
+
+static const struct {
+	const char *name;
+	enum bh_proto members[FAMILY_MAX]; /* INVALID at the end */
+} families[] = {
+	{ "mail", { BH_PROTO_SMTP, BH_PROTO_IMAP, BH_PROTO_POP3 } },
+	{ "database",
+	  { BH_PROTO_POSTGRES, BH_PROTO_MYSQL, BH_PROTO_REDIS, BH_PROTO_MONGODB, BH_PROTO_MEMCACHED,
+	    BH_PROTO_CASSANDRA } },
+	{ "remote-desktop", { BH_PROTO_RDP, BH_PROTO_VNC } },
+	{ "file-sharing", { BH_PROTO_SMB, BH_PROTO_NFS, BH_PROTO_FTP, BH_PROTO_RSYNC } },
+	{ "vpn", { BH_PROTO_OPENVPN, BH_PROTO_WIREGUARD, BH_PROTO_TOR } },
+};
+
+bool bh_proto_family(const char *name, struct bh_protoset *ret)
+{
+	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++) {
+		if (!bh_streq(families[i].name, name))
+			continue;
+		*ret = (struct bh_protoset){ .bits = { 0 } };
+		for (size_t k = 0; k < FAMILY_MAX && families[i].members[k]; k++)
+			bh_protoset_add(ret, families[i].members[k]);
+		return true;
+	}
+	return false;
+}
+
+const char *bh_proto_family_nth(size_t i)
+{
+	return i < BH_ARRAY_SIZE(families) ? families[i].name : NULL;
+}
+
 const char *bh_proto_nth(size_t i)
 {
 	return i < BH_ARRAY_SIZE(protocols) ? protocols[i].name : NULL;

@@ -92,6 +92,12 @@ bool bh_proto_has_probe(unsigned number);
 /* The i-th name, for listings and did-you-mean; NULL past the end. */
 const char *bh_proto_nth(size_t i);
 
+/*
+ * Something here or nDPI 4.2 can tell it: there is a probe, or nDPI has a name for it. What nobody can tell cannot
+ * stand in any rule.
+ */
+bool bh_proto_can_be_told(unsigned number);
+
 /* A set of protocol numbers. */
 struct bh_protoset {
 	uint64_t bits[4];
@@ -109,5 +115,10 @@ static inline bool bh_protoset_empty(const struct bh_protoset *s)
 {
 	return !(s->bits[0] | s->bits[1] | s->bits[2] | s->bits[3]);
 }
+
+/* Families are names for several protocols: "mail" stands for smtp, imap and pop3. false: there is none of that name. */
+bool bh_proto_family(const char *name, struct bh_protoset *ret);
+/* The i-th name of a family; NULL past the end. */
+const char *bh_proto_family_nth(size_t i);
 
 #endif

@@ -269,11 +269,6 @@ static bool value_fits(struct bh_reader *rd, const struct bh_yaml_node *n, const
 	if (!f->values || listed(f->values, s))
 		return true;
 	put_values(f->values, all, sizeof(all));
-	if (listed(f->later, s)) {
-		bh_complain(rd, n, "e20", all, "%s \"%s\" is not supported by this version",
-			    f->name, s);
-		return false;
-	}
 	while (f->values[n_values])
 		n_values++;
 	if (bh_suggest(s, f->values, n_values, near, sizeof(near)))
@@ -284,6 +279,19 @@ static bool value_fits(struct bh_reader *rd, const struct bh_yaml_node *n, const
 	return false;
 }
 
+static bool in_range(struct bh_reader *rd, const struct bh_yaml_node *n, const struct bh_field *f)
+{
+	bool port = f->format && strcmp(f->format, "port") == 0;
+	int64_t v = 0;
+
+	if ((f->min == 0 && f->max == 0) || !bh_node_int(n, &v) || (v >= f->min && v <= f->max))
+		return true;
+	bh_complain(rd, n, port ? "e6" : "e19", NULL, "%s %.40s in %s is not in %lld-%lld",
+		    port ? "port" : f->name, bh_node_str(n), bh_path(rd, ""), (long long)f->min,
+		    (long long)f->max);
+	return false;
+}
+
 static bool read_typed(struct bh_reader *rd, const struct bh_yaml_node *n, const struct bh_field *f,
 		       enum bh_field_type t)
 {
@@ -291,7 +299,9 @@ static bool read_typed(struct bh_reader *rd, const struct bh_yaml_node *n, const
 		wrong_type(rd, n, t);
 		return false;
 	}
-	return t != BH_FIELD_STRING || value_fits(rd, n, f);
+	if (t == BH_FIELD_STRING)
+		return value_fits(rd, n, f);
+	return (t != BH_FIELD_INT && t != BH_FIELD_INT_OR_STRING) || in_range(rd, n, f);
 }
 
 bool bh_read_value(struct bh_reader *rd, const struct bh_yaml_node *n, const struct bh_field *f)
@@ -306,15 +316,23 @@ bool bh_read_item(struct bh_reader *rd, const struct bh_yaml_node *n, const stru
 
 /* ---- maps ---- */
 
-static const struct bh_field *find_field(const struct bh_object *o, const char *name, size_t *ret_i)
+/* The one that exists here; else one that exists elsewhere; else NULL. */
+static const struct bh_field *find_field(const struct bh_object *o, unsigned in, const char *name,
+					 size_t *ret_i)
 {
+	const struct bh_field *elsewhere = NULL;
+
 	for (size_t i = 0; i < o->n; i++) {
 		if (strcmp(o->fields[i].name, name) != 0)
 			continue;
+		if (o->fields[i].not_in & in) {
+			elsewhere = &o->fields[i];
+			continue;
+		}
 		*ret_i = i;
 		return &o->fields[i];
 	}
-	return NULL;
+	return elsewhere;
 }
 
 static void unknown_field(struct bh_reader *rd, const struct bh_yaml_pair *p,
@@ -354,8 +372,19 @@ static void read_field(struct bh_reader *rd, const struct bh_yaml_pair *p, const
 				    "%s has no value", bh_path(rd, f->name));
 		return;
 	}
-	if (bh_read_value(rd, p->value, f))
-		got->value = p->value;
+	if (!bh_read_value(rd, p->value, f))
+		return;
+	got->value = p->value;
+	if (f->type != BH_FIELD_LIST)
+		return;
+	if (p->value->n == 0 && f->flags & BH_FIELD_NOT_EMPTY)
+		bh_complain(rd, p->value, "e18",
+			    f->flags & BH_FIELD_REQUIRED ? f->help
+							 : "write at least one, or leave it out",
+			    "%s is empty", bh_path(rd, f->name));
+	if (f->max_items && p->value->n > f->max_items)
+		bh_complain(rd, p->value, "e22", NULL, "%s has %u entries: more than %u",
+			    bh_path(rd, f->name), p->value->n, f->max_items);
 }
 
 bool bh_read_fields(struct bh_reader *rd, const struct bh_yaml_node *n, const struct bh_object *o,
@@ -371,9 +400,11 @@ bool bh_read_fields(struct bh_reader *rd, const struct bh_yaml_node *n, const st
 	for (uint32_t k = 0; !bh_node_is_null(n) && k < n->n; k++) {
 		const struct bh_yaml_pair *p = &n->pairs[k];
 		size_t i = 0, mark = bh_path_key(rd, p->name);
-		const struct bh_field *f = find_field(o, p->name, &i);
+		const struct bh_field *f = find_field(o, in, p->name, &i);
 
-		if (!f || f->not_in & in)
+		if (!f && o->flags & BH_OBJECT_OPEN)
+			; /* ignored */
+		else if (!f || f->not_in & in)
 			unknown_field(rd, p, o, in, where, f ? f->not_here : NULL);
 		else
 			read_field(rd, p, f, where, &got[i]);

@@ -38,6 +38,12 @@ enum {
 	BH_FIELD_UNSUPPORTED =
 	    1 << 2,                /* it exists, but not in this version: an error that says so */
 	BH_FIELD_IGNORED = 1 << 3, /* set by a server; read and thrown away */
+	/*
+	 * The value (of a list: an item) may be of several types: a whole number, a string, or a map with the fields
+	 * of @object where there is one. Its type is ANY: who reads it looks.
+	 */
+	BH_FIELD_SEVERAL = 1 << 4,
+	BH_FIELD_NOT_EMPTY = 1 << 5, /* a list that is written has at least one item */
 };
 
 struct bh_object;
@@ -47,21 +53,63 @@ struct bh_field {
 	uint8_t type; /* enum bh_field_type */
 	uint8_t item; /* of lists: type of an item */
 	uint8_t flags;
-	uint8_t not_in; /* where it does not exist: bits that bh_read_fields() is given */
+	uint16_t not_in;    /* where it does not exist: bits that bh_read_fields() is given */
+	uint16_t max_items; /* of lists; 0: no limit but that of the file */
+	int64_t min, max;   /* of whole numbers (and items); both 0: none */
+	/*
+	 * What a string (or item, or a number that is more than a number) must look like, for documentation and
+	 * schemas; held by who reads it. The formats: below.
+	 */
+	const char *format;
 	const struct bh_object *object; /* of a map, or of the maps in a list */
 	const char *const
-	    *values; /* strings (or items): the legal ones, NULL at the end; NULL: any */
-	const char *const *later; /* values that exist, but not in this version */
-	const char *otherwise;    /* default, for documentation; may be NULL */
-	const char *not_here;     /* hint where it stands where it does not exist */
-	const char *help;         /* one line */
+	    *values;           /* strings (or items): the legal ones, NULL at the end; NULL: any */
+	const char *otherwise; /* default, for documentation; may be NULL */
+	const char *not_here;  /* hint where it stands where it does not exist */
+	const char *help;      /* one line */
 };
 
+/*
+ * Formats:
+ *	address		10.1.2.3, fd00::1
+ *	cidr		10.1.0.0/16, fd00::/8
+ *	port		number of a port
+ *	port-name	"http": IANA service name
+ *	port-short	80, 443/tcp, 8000-8100, 53/udp, http, metrics/tcp
+ *	icmp		echo-request, 8, 3/1
+ *	name		what Kubernetes lets an object be called: a domain name in lower case
+ *	loose-name	what container engines call things: letters, digits, "-", "_", "."
+ *	label-key, label-value
+ *	text		one line of at most 100 characters
+ *	date-time	RFC 3339
+ *	time-of-day	08:00; up to 24:00
+ *	time-zone	Europe/Vienna
+ *	name-pattern	shop.example.com, *.example.com
+ *	path-glob	"/public/" and two stars: * within a segment, ** over segments
+ *	method		GET
+ *	token		websocket: lower case
+ *	connect-target	db.example.com:5432, or "*" for every port
+ *	alpn		h2
+ *	dns-type	AAAA, TYPE65
+ *	grpc-service	shop.Cart, shop.**
+ *	grpc-method	AddItem, *
+ *	protocol	name of a protocol or family (policy/protocol.h)
+ *	risk		name of a risk (policy/risk.h)
+ */
+
+enum {
+	BH_OBJECT_ONE_OF =
+	    1 << 0,              /* exactly one of the fields must be there; held by who reads it */
+	BH_OBJECT_OPEN = 1 << 1, /* other fields are ignored */
+};
+
+/* A name may stand in @fields more than once, with not_in apart: then it differs from place to place. */
 struct bh_object {
 	const char *name; /* "rule", for documentation */
 	const char *help;
 	const struct bh_field *fields;
 	size_t n;
+	uint8_t flags;
 };
 
 /* A field as found. */

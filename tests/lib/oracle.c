@@ -1,329 +1,518 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * tests/lib/oracle.c - the plain evaluator that the compiler is compared with
+ *
+ * For one question the rules that reach it (by peer and port) are written down in their order; then one protocol after
+ * the other, and one outcome of open details after the other, is judged by reading that list.
  */
 #include "tests/lib/oracle.h"
 
+#include "policy/when.h"
+#include "tests/lib/oracle_match.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-/* ---- selectors ---- */
+struct known_policy {
+	const struct bh_policy *p;
+	enum bh_mode mode;         /* now */
+	bool *holds[BH_DIR_COUNT]; /* of each rule: neither expired nor outside of its window */
+};
 
-static bool requirement_holds(const struct bh_sel_req *r, const struct bh_labels *l)
+struct oracle {
+	struct oracle_world world;
+	struct known_policy *policies; /* in order; those that have expired are left out */
+	size_t n;
+	unsigned unnamed; /* a protocol that no rule names */
+};
+
+static void *must(void *p)
 {
-	const char *value = NULL;
-	bool listed = false;
-
-	for (size_t i = 0; i < l->n; i++) {
-		if (strcmp(l->items[i].key, r->key) == 0)
-			value = l->items[i].value;
-	}
-	for (size_t i = 0; value && i < r->n_values; i++)
-		listed |= strcmp(value, r->values[i]) == 0;
-	switch (r->op) {
-	case BH_SEL_IN:
-		return value && listed;
-	case BH_SEL_NOT_IN:
-		return !value || !listed;
-	case BH_SEL_EXISTS:
-		return value != NULL;
-	case BH_SEL_DOES_NOT_EXIST:
-		return value == NULL;
-	case BH_SEL_INVALID:
-		break;
-	}
-	return false;
+	if (!p)
+		abort();
+	return p;
 }
 
-static bool selector_holds(const struct bh_selector *s, const struct bh_labels *l)
+/* ---- policies in their order ---- */
+
+static int compare_numbers(int a, int b)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		if (!requirement_holds(&s->reqs[i], l))
-			return false;
-	}
-	return true;
+	return (a > b) - (a < b);
 }
 
-static bool namespace_selected(const struct bh_policy_set *set, const struct bh_selector *s,
-			       const char *name)
+/*
+ * By tier. In the tiers that have an order then by priority and name; in the application tier by kind, namespace and
+ * name.
+ */
+static int compare_policies(const void *x, const void *y)
 {
-	struct bh_label only_name = { (char *)"kubernetes.io/metadata.name", (char *)name };
-	struct bh_labels undeclared = { &only_name, 1 };
+	const struct bh_policy *a = ((const struct known_policy *)x)->p;
+	const struct bh_policy *b = ((const struct known_policy *)y)->p;
+	int c = compare_numbers((int)a->tier, (int)b->tier);
 
-	for (size_t i = 0; i < set->n_namespaces; i++) {
-		if (strcmp(set->namespaces[i]->name, name) == 0)
-			return selector_holds(s, &set->namespaces[i]->labels);
-	}
-	return selector_holds(s, &undeclared);
+	if (c == 0 && a->tier != BH_TIER_APPLICATION)
+		c = compare_numbers(a->priority, b->priority);
+	if (c == 0 && a->tier != BH_TIER_APPLICATION)
+		c = strcmp(a->name, b->name);
+	if (c == 0)
+		c = compare_numbers((int)a->kind, (int)b->kind);
+	if (c == 0)
+		c = strcmp(a->ns, b->ns);
+	return c ? c : strcmp(a->name, b->name);
 }
 
-/* ---- peers and ports ---- */
-
-/* Bit by bit, so that it shares nothing with common/addr.c. */
-static bool in_prefix(const struct bh_prefix *p, const struct bh_addr *a)
+static unsigned unnamed_protocol(const struct bh_policy_set *set)
 {
-	if (p->addr.family != a->family)
-		return false;
-	for (unsigned bit = 0; bit < p->len; bit++) {
-		if ((p->addr.bytes[bit / 8] ^ a->bytes[bit / 8]) & (0x80 >> bit % 8))
-			return false;
-	}
-	return true;
-}
+	for (unsigned proto = BH_PROTO_FIRST;; proto++) {
+		bool named = false;
 
-static bool in_block(const struct bh_ip_block *b, const struct bh_addr *a)
-{
-	if (!in_prefix(&b->cidr, a))
-		return false;
-	for (size_t i = 0; i < b->n_except; i++) {
-		if (in_prefix(&b->except[i], a))
-			return false;
-	}
-	return true;
-}
+		for (size_t i = 0; i < set->n_policies; i++) {
+			const struct bh_policy *p = set->policies[i];
 
-static bool peer_matches(const struct oracle_query *q, const struct bh_policy *p,
-			 const struct bh_peer *peer)
-{
-	if (peer->kind == BH_PEER_BLOCK)
-		return in_block(&peer->block, &q->peer_addr);
-	if (!q->peer || (!peer->has_ns && !peer->has_pod))
-		return false;
-	if (peer->has_ns && !namespace_selected(q->set, &peer->ns, q->peer->ns))
-		return false;
-	if (!peer->has_ns && strcmp(q->peer->ns, p->ns) != 0)
-		return false;
-	return !peer->has_pod || selector_holds(&peer->pod, &q->peer->labels);
-}
-
-static bool port_matches(const struct oracle_query *q, const struct bh_port *port)
-{
-	const struct bh_endpoint *dst = q->dir == BH_DIR_INGRESS ? q->subject : q->peer;
-
-	if (port->l4 != BH_L4_ANY && port->l4 != q->l4)
-		return false;
-	if (!port->name)
-		return port->lo <= q->port && q->port <= port->hi;
-	for (size_t i = 0; dst && i < dst->n_ports; i++) {
-		if (strcmp(dst->ports[i].name, port->name) == 0 && dst->ports[i].l4 == q->l4 &&
-		    dst->ports[i].port == q->port)
-			return true;
-	}
-	return false;
-}
-
-/* All but the protocol. */
-static bool rule_reaches(const struct oracle_query *q, const struct bh_policy *p,
-			 const struct bh_rule *r)
-{
-	bool peer = r->n_peers == 0, port = r->n_ports == 0;
-
-	for (size_t i = 0; i < r->n_peers; i++)
-		peer |= peer_matches(q, p, &r->peers[i]);
-	for (size_t i = 0; i < r->n_ports; i++)
-		port |= port_matches(q, &r->ports[i]);
-	return peer && port;
-}
-
-static bool rule_speaks(const struct bh_rule *r, unsigned proto)
-{
-	bool listed = bh_protoset_has(&r->protocols, proto);
-
-	if (!r->has_protocols)
-		return true;
-	return r->negated ? !listed : listed;
-}
-
-/* ---- policies ---- */
-
-static bool holds_for(const struct oracle_query *q, const struct bh_policy *p)
-{
-	if (strcmp(p->ns, q->subject->ns) != 0 || !selector_holds(&p->pods, &q->subject->labels))
-		return false;
-	return p->isolates[q->dir] || (p->n_rules[q->dir] > 0 && p->kind != BH_KIND_NETWORK_POLICY);
-}
-
-/* The enforced policies, and @also. */
-static bool in_force(const struct oracle_query *q, const struct bh_policy *p,
-		     const struct bh_policy *also)
-{
-	return (p->mode == BH_MODE_ENFORCE || p == also) && holds_for(q, p);
-}
-
-/* The first rule in force of that action that matches; @ret_policy: whose it is. */
-static const struct bh_rule *first_rule(const struct oracle_query *q, unsigned proto, bool refusing,
-					const struct bh_policy *also,
-					const struct bh_policy **ret_policy)
-{
-	for (size_t i = 0; i < q->set->n_policies; i++) {
-		const struct bh_policy *p = q->set->policies[i];
-
-		for (size_t k = 0; in_force(q, p, also) && k < p->n_rules[q->dir]; k++) {
-			const struct bh_rule *r = &p->rules[q->dir][k];
-			bool refuses = r->action == BH_ACTION_DENY || r->action == BH_ACTION_REJECT;
-
-			if (refusing ? !refuses : r->action != BH_ACTION_ALLOW)
-				continue;
-			if (rule_reaches(q, p, r) && rule_speaks(r, proto)) {
-				*ret_policy = p;
-				return r;
+			for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
+				for (size_t k = 0; k < p->n_rules[d]; k++)
+					named |= bh_protoset_has(&p->rules[d][k].protocols, proto);
 			}
 		}
+		if (!named)
+			return proto;
 	}
+}
+
+struct oracle *oracle_new(const struct bh_policy_set *set, const struct bh_surroundings *around,
+			  int64_t now)
+{
+	struct oracle *o = must(calloc(1, sizeof(*o)));
+
+	o->world = (struct oracle_world){ set, around };
+	o->policies = must(calloc(set->n_policies + 1, sizeof(*o->policies)));
+	o->unnamed = unnamed_protocol(set);
+	for (size_t i = 0; i < set->n_policies; i++) {
+		const struct bh_policy *p = set->policies[i];
+		struct known_policy *k = &o->policies[o->n];
+
+		k->p = p;
+		k->mode = bh_policy_mode_at(p, now);
+		if (k->mode == BH_MODE_INVALID)
+			continue;
+		for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
+			k->holds[d] = must(calloc(p->n_rules[d] + 1, sizeof(bool)));
+			for (size_t r = 0; r < p->n_rules[d]; r++)
+				k->holds[d][r] = bh_rule_holds_at(&p->rules[d][r], now);
+		}
+		o->n++;
+	}
+	qsort(o->policies, o->n, sizeof(*o->policies), compare_policies);
+	return o;
+}
+
+struct oracle *oracle_free(struct oracle *o)
+{
+	for (size_t i = 0; o && i < o->n; i++) {
+		for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++)
+			free(o->policies[i].holds[d]);
+	}
+	if (o)
+		free(o->policies);
+	free(o);
 	return NULL;
 }
 
-static const struct bh_policy *first_isolator(const struct oracle_query *q,
-					      const struct bh_policy *also)
-{
-	for (size_t i = 0; i < q->set->n_policies; i++) {
-		const struct bh_policy *p = q->set->policies[i];
+/* ---- one question ---- */
 
-		if (in_force(q, p, also) && p->isolates[q->dir])
-			return p;
-	}
-	return NULL;
+#define POLICIES_MAX 128
+#define REACHES_MAX  1024
+#define OPEN_MAX     16
+
+/* A rule that matches by peer and port. */
+struct reach {
+	const struct known_policy *by;
+	const struct bh_rule *r;
+	bool everything; /* for a peer of a later version: denies whatever it is */
+};
+
+struct question {
+	const struct oracle *o;
+	const struct oracle_query *q;
+	const struct known_policy *policies[POLICIES_MAX]; /* that have an effect on it, in order */
+	size_t n_policies;
+	struct reach reaches[REACHES_MAX]; /* in order */
+	size_t n_reaches;
+	/* What is tried just now. */
+	unsigned proto;
+	const struct bh_detail *open[OPEN_MAX]; /* their outcomes: */
+	unsigned n_open, outcomes;
+};
+
+static bool has_effect(const struct oracle *o, const struct oracle_query *q,
+		       const struct known_policy *k)
+{
+	bool rules = false;
+
+	if (!oracle_selects(&o->world, k->p, q->subject))
+		return false;
+	for (size_t i = 0; i < k->p->n_rules[q->dir]; i++)
+		rules |= k->holds[q->dir][i];
+	return k->p->isolates[q->dir] || (rules && k->p->kind != BH_KIND_NETWORK_POLICY);
 }
 
-/* Isolated, and no rule allows @proto: refused, unless it is unknown and all who might have allowed agree. */
-static struct oracle_answer not_allowed(const struct oracle_query *q, unsigned proto,
-					const struct bh_policy *also)
+static void reaches_add(struct question *x, const struct known_policy *k)
 {
-	struct oracle_answer a = { ORACLE_DROP, BH_REASON_ISOLATED, first_isolator(q, also), NULL };
-	bool deny = false, alert = false;
+	const struct oracle_query *q = x->q;
 
-	for (size_t i = 0; i < q->set->n_policies; i++) {
-		const struct bh_policy *p = q->set->policies[i];
+	for (size_t i = 0; i < k->p->n_rules[q->dir]; i++) {
+		const struct bh_rule *r = &k->p->rules[q->dir][i];
+		bool everything = !q->own_node && oracle_has_unknown_peer(r) &&
+				  (r->action == BH_ACTION_DENY || r->action == BH_ACTION_PASS);
 
-		for (size_t k = 0; in_force(q, p, also) && k < p->n_rules[q->dir]; k++) {
-			const struct bh_rule *r = &p->rules[q->dir][k];
+		if (!k->holds[q->dir][i])
+			continue;
+		if (!everything &&
+		    !(oracle_peers_match(&x->o->world, q, k->p, r) && oracle_ports_match(q, r)))
+			continue;
+		if (x->n_reaches >= REACHES_MAX)
+			abort();
+		x->reaches[x->n_reaches++] = (struct reach){ k, r, everything };
+	}
+}
 
-			if (r->action != BH_ACTION_ALLOW || !r->has_protocols ||
-			    !rule_reaches(q, p, r))
+static void question_make(struct question *x, const struct oracle *o, const struct oracle_query *q)
+{
+	x->o = o;
+	x->q = q;
+	x->n_policies = x->n_reaches = 0;
+	for (size_t i = 0; i < o->n; i++) {
+		if (!has_effect(o, q, &o->policies[i]))
+			continue;
+		if (x->n_policies >= POLICIES_MAX)
+			abort();
+		x->policies[x->n_policies++] = &o->policies[i];
+		reaches_add(x, &o->policies[i]);
+	}
+}
+
+/* ---- what is spoken ---- */
+
+static bool detail_holds(const struct question *x, const struct bh_detail *d)
+{
+	enum bh_truth t = oracle_detail_holds(d, &x->q->spoken);
+
+	if (t != BH_OPEN)
+		return t == BH_TRUE;
+	for (unsigned i = 0; i < x->n_open; i++) {
+		if (oracle_same_detail(x->open[i], d))
+			return x->outcomes >> i & 1;
+	}
+	abort();
+}
+
+static bool speaks(const struct question *x, const struct bh_rule *r)
+{
+	if (r->has_protocols && bh_protoset_has(&r->protocols, x->proto) == r->negated)
+		return false;
+	for (size_t i = 0; i < r->n_details; i++) {
+		if (oracle_detail_binds(r->details[i].kind, x->proto) &&
+		    !detail_holds(x, &r->details[i]))
+			return false;
+	}
+	return true;
+}
+
+/* What is open about this protocol. */
+static void open_find(struct question *x)
+{
+	x->n_open = 0;
+	for (size_t i = 0; i < x->n_reaches; i++) {
+		const struct bh_rule *r = x->reaches[i].r;
+
+		for (size_t k = 0; k < r->n_details; k++) {
+			const struct bh_detail *d = &r->details[k];
+			bool known = !oracle_detail_binds(d->kind, x->proto) ||
+				     oracle_detail_holds(d, &x->q->spoken) != BH_OPEN;
+
+			for (unsigned n = 0; n < x->n_open; n++)
+				known |= oracle_same_detail(x->open[n], d);
+			if (known)
 				continue;
-			if (!a.rule)
-				a = (struct oracle_answer){ ORACLE_DROP, BH_REASON_PROTOCOL, p, r };
-			alert |= r->unknown == BH_FAIL_ALERT;
-			deny |= r->unknown != BH_FAIL_ALERT && r->unknown != BH_FAIL_ALLOW;
+			if (x->n_open >= OPEN_MAX)
+				abort();
+			x->open[x->n_open++] = d;
 		}
 	}
-	if (a.rule && proto == BH_PROTO_UNKNOWN && !deny) {
-		a.word = alert ? ORACLE_RECORD : ORACLE_ALLOW;
-		a.kind = BH_REASON_RULE;
+}
+
+/* ---- the verdict ---- */
+
+static bool enforced(const struct known_policy *k, const struct known_policy *tried)
+{
+	return k->mode == BH_MODE_ENFORCE || k == tried;
+}
+
+static struct oracle_answer by_rule(enum oracle_word word, const struct reach *h)
+{
+	return (struct oracle_answer){ word, BH_REASON_RULE, h->by->p, h->r, false };
+}
+
+/* Admin and baseline: the first rule that decides. */
+static struct oracle_answer in_order(const struct question *x, enum bh_tier tier,
+				     const struct known_policy *tried)
+{
+	for (size_t i = 0; i < x->n_reaches; i++) {
+		const struct reach *h = &x->reaches[i];
+
+		if (h->by->p->tier != tier || !enforced(h->by, tried))
+			continue;
+		if (h->everything)
+			return by_rule(ORACLE_DROP, h);
+		if (!speaks(x, h->r))
+			continue;
+		switch (h->r->action) {
+		case BH_ACTION_ALLOW:
+			return by_rule(ORACLE_ALLOW, h);
+		case BH_ACTION_DENY:
+			return by_rule(ORACLE_DROP, h);
+		case BH_ACTION_REJECT:
+			return by_rule(ORACLE_REJECT, h);
+		case BH_ACTION_PASS:
+			return (struct oracle_answer){ ORACLE_INVALID };
+		default:
+			break;
+		}
 	}
+	return (struct oracle_answer){ ORACLE_INVALID };
+}
+
+/* The first rule of the application tier that does one of these and matches, but for what is spoken or with it. */
+static const struct reach *first_of(const struct question *x, const struct known_policy *tried,
+				    enum bh_action a, enum bh_action b, bool whatever_is_spoken)
+{
+	for (size_t i = 0; i < x->n_reaches; i++) {
+		const struct reach *h = &x->reaches[i];
+
+		if (h->by->p->tier == BH_TIER_APPLICATION && enforced(h->by, tried) &&
+		    (h->r->action == a || h->r->action == b) &&
+		    (whatever_is_spoken || speaks(x, h->r)))
+			return h;
+	}
+	return NULL;
+}
+
+static const struct bh_policy *first_isolator(const struct question *x,
+					      const struct known_policy *tried)
+{
+	for (size_t i = 0; i < x->n_policies; i++) {
+		if (x->policies[i]->p->tier == BH_TIER_APPLICATION &&
+		    enforced(x->policies[i], tried) && x->policies[i]->p->isolates[x->q->dir])
+			return x->policies[i]->p;
+	}
+	return NULL;
+}
+
+/* Nobody knows the protocol, and rules might have allowed it had it been another: the strictest of them. */
+static enum bh_fail unknown_is(const struct question *x, const struct known_policy *tried)
+{
+	enum bh_fail strictest = BH_FAIL_ALLOW;
+
+	for (size_t i = 0; i < x->n_reaches; i++) {
+		const struct reach *h = &x->reaches[i];
+
+		if (h->by->p->tier == BH_TIER_APPLICATION && enforced(h->by, tried) &&
+		    h->r->action == BH_ACTION_ALLOW && h->r->unknown < strictest)
+			strictest = h->r->unknown;
+	}
+	return strictest;
+}
+
+static struct oracle_answer as_a_set(const struct question *x, const struct known_policy *tried)
+{
+	const struct reach *h = first_of(x, tried, BH_ACTION_DENY, BH_ACTION_REJECT, false);
+	const struct bh_policy *isolator = first_isolator(x, tried);
+	struct oracle_answer a;
+
+	if (h)
+		return by_rule(h->r->action == BH_ACTION_REJECT ? ORACLE_REJECT : ORACLE_DROP, h);
+	h = first_of(x, tried, BH_ACTION_ALLOW, BH_ACTION_ALLOW, false);
+	if (h)
+		return by_rule(ORACLE_ALLOW, h);
+	if (!isolator || x->q->own_node)
+		return (struct oracle_answer){ ORACLE_INVALID };
+	h = first_of(x, tried, BH_ACTION_ALLOW, BH_ACTION_ALLOW, true);
+	if (!h)
+		return (struct oracle_answer){ ORACLE_DROP, BH_REASON_ISOLATED, isolator, NULL,
+					       false };
+	a = by_rule(ORACLE_DROP, h);
+	a.kind = BH_REASON_PROTOCOL;
+	if (x->proto != BH_PROTO_UNKNOWN || unknown_is(x, tried) < BH_FAIL_ALERT)
+		return a;
+	a = by_rule(unknown_is(x, tried) == BH_FAIL_ALERT ? ORACLE_RECORD : ORACLE_ALLOW, h);
+	a.stays_unknown = true;
 	return a;
 }
 
-static struct oracle_answer verdict(const struct oracle_query *q, unsigned proto,
-				    const struct bh_policy *also)
+/* By the enforced policies, and @tried as if it were one. */
+static struct oracle_answer verdict(const struct question *x, const struct known_policy *tried)
 {
-	struct oracle_answer a = { ORACLE_ALLOW, BH_REASON_RULE, NULL, NULL };
+	struct oracle_answer a = in_order(x, BH_TIER_ADMIN, tried);
 
-	a.rule = first_rule(q, proto, true, also, &a.policy);
-	if (a.rule) {
-		a.word = a.rule->action == BH_ACTION_REJECT ? ORACLE_REJECT : ORACLE_DROP;
-		return a;
-	}
-	a.rule = first_rule(q, proto, false, also, &a.policy);
-	if (a.rule)
-		return a;
-	if (first_isolator(q, also))
-		return not_allowed(q, proto, also);
-	a.kind = BH_REASON_NOT_ISOLATED;
+	if (a.word == ORACLE_INVALID)
+		a = as_a_set(x, tried);
+	if (a.word == ORACLE_INVALID)
+		a = in_order(x, BH_TIER_BASELINE, tried);
+	if (a.word == ORACLE_INVALID)
+		a = (struct oracle_answer){ ORACLE_ALLOW,
+					    x->q->own_node ? BH_REASON_HOST
+							   : BH_REASON_NOT_ISOLATED,
+					    NULL, NULL, false };
 	return a;
 }
 
 /* ---- what is recorded ---- */
 
-static struct oracle_answer recorded(const struct oracle_query *q, unsigned proto,
-				     struct oracle_answer a)
+static const struct reach *first_recorder(const struct question *x, enum bh_action action)
 {
-	const enum bh_action order[] = { BH_ACTION_ALERT, BH_ACTION_LOG };
+	for (size_t i = 0; i < x->n_reaches; i++) {
+		const struct reach *h = &x->reaches[i];
 
-	for (size_t i = 0; i < q->set->n_policies; i++) {
-		const struct bh_policy *p = q->set->policies[i];
-		struct oracle_answer w;
+		if (h->by->mode != BH_MODE_LEARN && h->r->action == action && speaks(x, h->r))
+			return h;
+	}
+	return NULL;
+}
 
-		if (p->mode != BH_MODE_MONITOR || !holds_for(q, p))
+static struct oracle_answer recorded(const struct question *x, struct oracle_answer a)
+{
+	const struct reach *h;
+	struct oracle_answer w;
+
+	for (size_t i = 0; i < x->n_policies; i++) {
+		const struct known_policy *k = x->policies[i];
+
+		if (k->mode != BH_MODE_MONITOR)
 			continue;
-		w = verdict(q, proto, p);
+		w = verdict(x, k);
 		if (oracle_refuses(&w))
-			return (struct oracle_answer){ ORACLE_RECORD, BH_REASON_WOULD, p,
-						       w.policy == p ? w.rule : NULL };
+			return (struct oracle_answer){ ORACLE_RECORD, BH_REASON_WOULD, k->p,
+						       w.policy == k->p ? w.rule : NULL, false };
 	}
 	if (a.word == ORACLE_RECORD)
 		return a;
-	for (size_t o = 0; o < 2; o++) {
-		for (size_t i = 0; i < q->set->n_policies; i++) {
-			const struct bh_policy *p = q->set->policies[i];
+	h = first_recorder(x, BH_ACTION_ALERT);
+	if (h)
+		return by_rule(ORACLE_RECORD, h);
+	if (a.rule && a.rule->log && !a.stays_unknown) {
+		a.word = ORACLE_RECORD;
+		return a;
+	}
+	h = first_recorder(x, BH_ACTION_LOG);
+	if (h)
+		return by_rule(ORACLE_RECORD, h);
+	for (size_t i = 0; i < x->n_policies; i++) {
+		const struct known_policy *k = x->policies[i];
 
-			for (size_t k = 0; holds_for(q, p) && k < p->n_rules[q->dir]; k++) {
-				const struct bh_rule *r = &p->rules[q->dir][k];
-
-				if (r->action == order[o] && rule_reaches(q, p, r) &&
-				    rule_speaks(r, proto))
-					return (struct oracle_answer){ ORACLE_RECORD,
-								       BH_REASON_RULE, p, r };
-			}
-		}
+		if (k->mode != BH_MODE_LEARN)
+			continue;
+		w = verdict(x, k);
+		if (w.kind == BH_REASON_ISOLATED || w.kind == BH_REASON_PROTOCOL)
+			return (struct oracle_answer){ ORACLE_RECORD, BH_REASON_LEARN, k->p, NULL,
+						       false };
 	}
 	return a;
 }
 
-static struct oracle_answer one(const struct oracle_query *q, unsigned proto)
-{
-	struct oracle_answer a = verdict(q, proto, NULL);
+/* ---- all that is possible ---- */
 
-	return oracle_refuses(&a) ? a : recorded(q, proto, a);
+bool oracle_same_answer(const struct oracle_answer *a, const struct oracle_answer *b)
+{
+	return a->word == b->word && a->kind == b->kind && a->policy == b->policy &&
+	       a->rule == b->rule && a->stays_unknown == b->stays_unknown;
 }
 
-static int badness(const struct oracle_answer *a)
+bool oracle_same_effect(const struct oracle_answer *a, const struct oracle_answer *b)
 {
-	return oracle_refuses(a) ? 2 : a->word == ORACLE_RECORD ? 1 : 0;
+	if (oracle_badness(a) != oracle_badness(b))
+		return false;
+	return a->word != ORACLE_RECORD || oracle_same_answer(a, b);
 }
 
-/* Every protocol that some rule lists, and one that none does. */
-static void protocols_that_matter(const struct bh_policy_set *set, struct bh_protoset *ret)
+static void answer_add(struct oracle_answers *all, const struct oracle_answer *a)
 {
-	unsigned p = BH_PROTO_FIRST;
-
-	for (size_t i = 0; i < set->n_policies; i++) {
-		for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
-			for (size_t k = 0; k < set->policies[i]->n_rules[d]; k++) {
-				for (unsigned w = 0; w < 4; w++)
-					ret->bits[w] |=
-					    set->policies[i]->rules[d][k].protocols.bits[w];
-			}
-		}
+	for (size_t i = 0; i < all->n; i++) {
+		if (oracle_same_answer(&all->all[i], a))
+			return;
 	}
-	while (bh_protoset_has(ret, p))
-		p++;
-	bh_protoset_add(ret, p);
+	if (all->n >= ORACLE_ANSWERS_MAX)
+		abort();
+	all->all[all->n++] = *a;
 }
 
-/* Undecided may be any protocol there is, and unknown: the worst of them. */
-static struct oracle_answer undecided(const struct oracle_query *q)
+static void try_protocol(struct question *x, unsigned proto, struct oracle_answers *all)
 {
-	struct oracle_answer worst = one(q, BH_PROTO_UNKNOWN), a;
-	struct bh_protoset some = { { 0 } };
+	x->proto = proto;
+	open_find(x);
+	for (x->outcomes = 0; x->outcomes < 1U << x->n_open; x->outcomes++) {
+		struct oracle_answer a = verdict(x, NULL);
 
-	protocols_that_matter(q->set, &some);
-	for (unsigned p = BH_PROTO_FIRST; p < BH_PROTO_UNDECIDED && badness(&worst) < 2; p++) {
-		if (!bh_protoset_has(&some, p))
-			continue;
-		a = one(q, p);
-		if (badness(&a) > badness(&worst))
-			worst = a;
+		if (!oracle_refuses(&a))
+			a = recorded(x, a);
+		answer_add(all, &a);
 	}
-	return worst;
 }
 
-struct oracle_answer oracle_ask(const struct oracle_query *q)
+/* Every protocol that a rule here names, one that none names, and unknown. */
+static void try_all_protocols(struct question *x, struct oracle_answers *all)
 {
-	bool subject = false;
+	try_protocol(x, x->o->unnamed, all);
+	try_protocol(x, BH_PROTO_UNKNOWN, all);
+	for (unsigned proto = BH_PROTO_FIRST; proto < BH_PROTO_UNDECIDED; proto++) {
+		bool named = false;
 
-	for (size_t i = 0; i < q->set->n_policies; i++)
-		subject |= holds_for(q, q->set->policies[i]);
-	if (!subject)
-		return (struct oracle_answer){ ORACLE_FREE, BH_REASON_INVALID, NULL, NULL };
-	return q->proto == BH_PROTO_UNDECIDED ? undecided(q) : one(q, q->proto);
+		for (size_t i = 0; i < x->n_reaches; i++)
+			named |= bh_protoset_has(&x->reaches[i].r->protocols, proto);
+		if (named)
+			try_protocol(x, proto, all);
+	}
+}
+
+static void keep_the_worst(struct oracle_answers *all)
+{
+	int worst = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++) {
+		if (oracle_badness(&all->all[i]) > worst)
+			worst = oracle_badness(&all->all[i]);
+	}
+	for (size_t i = 0; i < all->n; i++) {
+		if (oracle_badness(&all->all[i]) == worst)
+			all->all[n++] = all->all[i];
+	}
+	all->n = n;
+}
+
+struct oracle_answer oracle_ask(const struct oracle *o, const struct oracle_query *q,
+				struct oracle_answers *ret_all)
+{
+	struct oracle_answers mine, *all = ret_all ? ret_all : &mine;
+	unsigned proto = q->spoken.proto;
+	struct question x;
+
+	all->n = 0;
+	question_make(&x, o, q);
+	if (x.n_policies == 0) {
+		all->all[all->n++] = (struct oracle_answer){ ORACLE_FREE };
+		return all->all[0];
+	}
+	if (proto == 0 || proto == BH_PROTO_UNDECIDED)
+		try_all_protocols(&x, all);
+	else
+		try_protocol(&x, proto, all);
+	if (proto == BH_PROTO_UNDECIDED) {
+		keep_the_worst(all);
+		return all->all[0];
+	}
+	for (size_t i = 1; i < all->n; i++) {
+		if (!oracle_same_effect(&all->all[0], &all->all[i]))
+			return (struct oracle_answer){ ORACLE_OPEN };
+	}
+	return all->all[0];
 }

@@ -1,27 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tests/lib/randset.c - random policy sets and endpoints
+ * tests/lib/randset.c - the generator, selectors, endpoints, namespaces, nodes
  */
 #include "tests/lib/randset.h"
 
-#include "common/util.h"
+#include "tests/lib/randset_internal.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define PICK(r, list) ((list)[rnd_below((r), (uint32_t)BH_ARRAY_SIZE(list))])
 
 static const char *const namespaces[] = { "x", "y", "z", "undeclared" };
 static const char *const keys[] = { "app", "role", "tier" };
 static const char *const values[] = { "a", "b", "c", "" };
 static const char *const port_names[] = { "web", "metrics", "nobody-has-it" };
-static const char *const cidrs[] = {
-	"0.0.0.0/0",   "10.0.0.0/8",      "10.0.1.0/24",       "10.0.1.128/25",    "10.0.1.4/30",
-	"10.0.2.0/24", "192.0.2.0/24",    "10.0.1.5/32",       "255.255.255.0/24", "::/0",
-	"fd00::/8",    "fd00:0:0:1::/64", "fd00:0:0:1::5/128", "2001:db8::/32",    "ffff::/16",
-};
-static const uint8_t protocols[] = { BH_PROTO_HTTP, BH_PROTO_TLS,   BH_PROTO_SSH,
-				     BH_PROTO_DNS,  BH_PROTO_MYSQL, BH_PROTO_UNKNOWN };
 static const char *const outside[] = {
 	"192.0.2.1",       "10.0.1.200",    "10.0.1.6",    "10.200.0.1",     "203.0.113.9",
 	"255.255.255.255", "0.0.0.0",       "2001:db8::1", "fd00:0:0:1::77", "fe80::1",
@@ -29,7 +20,7 @@ static const char *const outside[] = {
 };
 
 /* Source: S. Vigna, splitmix64, public domain; written anew. */
-static uint64_t rnd_next(struct rnd *r)
+uint64_t rnd_next(struct rnd *r)
 {
 	uint64_t z = (r->state += UINT64_C(0x9e3779b97f4a7c15));
 
@@ -53,19 +44,29 @@ const char *randset_outside(size_t i)
 	return i < BH_ARRAY_SIZE(outside) ? outside[i] : NULL;
 }
 
-static void *must(void *p)
+void *rs_must(void *p)
 {
 	if (!p)
 		abort();
 	return p;
 }
 
-static char *copy(const char *s)
+char *rs_copy(const char *s)
 {
-	return must(strdup(s));
+	return rs_must(strdup(s));
 }
 
-static void labels_random(struct rnd *r, struct bh_labels *l)
+const char *rs_namespace(struct rnd *r)
+{
+	return PICK(r, namespaces);
+}
+
+const char *rs_port_name(struct rnd *r)
+{
+	return PICK(r, port_names);
+}
+
+void rs_labels_random(struct rnd *r, struct bh_labels *l)
 {
 	for (size_t i = 0; i < BH_ARRAY_SIZE(keys); i++) {
 		if (!rnd_one_in(r, 3) && bh_labels_set(l, keys[i], PICK(r, values)) < 0)
@@ -73,9 +74,50 @@ static void labels_random(struct rnd *r, struct bh_labels *l)
 	}
 }
 
+/* ---- selectors ---- */
+
+void rs_selector_random(struct rnd *r, struct bh_selector *s, uint32_t all_one_in)
+{
+	size_t n = rnd_one_in(r, all_one_in) ? 0 : 1 + rnd_below(r, 2);
+
+	s->reqs = rs_must(calloc(n + 1, sizeof(*s->reqs)));
+	for (; s->n < n; s->n++) {
+		struct bh_sel_req *q = &s->reqs[s->n];
+
+		q->op = BH_SEL_IN + rnd_below(r, 4);
+		if (rnd_one_in(r, 2))
+			q->op = BH_SEL_IN;
+		q->key = rs_copy(PICK(r, keys));
+		if (q->op != BH_SEL_IN && q->op != BH_SEL_NOT_IN)
+			continue;
+		/* Sorted: "", then a or b, then c. */
+		q->values = rs_must(calloc(3, sizeof(*q->values)));
+		if (rnd_one_in(r, 6))
+			q->values[q->n_values++] = rs_copy("");
+		q->values[q->n_values++] = rs_copy(values[rnd_below(r, 2)]);
+		if (rnd_one_in(r, 4))
+			q->values[q->n_values++] = rs_copy("c");
+	}
+}
+
+void rs_ns_selector_random(struct rnd *r, struct bh_selector *s)
+{
+	if (!rnd_one_in(r, 4)) {
+		rs_selector_random(r, s, 3);
+		return;
+	}
+	s->reqs = rs_must(calloc(1, sizeof(*s->reqs)));
+	s->reqs[0].op = rnd_one_in(r, 4) ? BH_SEL_NOT_IN : BH_SEL_IN;
+	s->reqs[0].key = rs_copy("kubernetes.io/metadata.name");
+	s->reqs[0].values = rs_must(calloc(1, sizeof(*s->reqs[0].values)));
+	s->reqs[0].values[0] = rs_copy(PICK(r, namespaces));
+	s->reqs[0].n_values = 1;
+	s->n = 1;
+}
+
 /* ---- endpoints ---- */
 
-static void addr_random(struct rnd *r, unsigned i, bool v6, struct bh_addr *ret)
+void rs_addr_random(struct rnd *r, unsigned i, bool v6, struct bh_addr *ret)
 {
 	char text[BH_ADDR_STRLEN];
 
@@ -84,45 +126,50 @@ static void addr_random(struct rnd *r, unsigned i, bool v6, struct bh_addr *ret)
 	if (v6)
 		snprintf(text, sizeof(text), "fd00:0:0:%x::%x", 1 + i % 3, i);
 	else
-		snprintf(text, sizeof(text), "10.0.%u.%u", 1 + i % 3, i < 3 ? 4 + i : 126 + i);
+		snprintf(text, sizeof(text), "10.0.%u.%u", 1 + i % 3,
+			 i < 3 ? 4 + i : 126 + i % 100);
 	if (bh_addr_parse(text, ret) < 0)
 		abort();
 }
 
-static struct bh_endpoint *endpoint_random(struct rnd *r, unsigned i, unsigned local_percent)
+struct bh_endpoint *rs_endpoint_random(struct rnd *r, unsigned i, const struct randset_config *c)
 {
-	struct bh_endpoint *ep = must(calloc(1, sizeof(*ep)));
+	struct bh_endpoint *ep = rs_must(calloc(1, sizeof(*ep)));
 	char name[32];
 
 	snprintf(name, sizeof(name), "pod-%u", i);
-	ep->id = copy(name);
-	ep->name = copy(name);
-	ep->ns = copy(PICK(r, namespaces));
-	ep->local = rnd_below(r, 100) < local_percent;
-	labels_random(r, &ep->labels);
-	ep->addrs = must(calloc(2, sizeof(*ep->addrs)));
+	ep->id = rs_copy(name);
+	ep->name = rs_copy(name);
+	ep->ns = rs_copy(PICK(r, namespaces));
+	ep->local = rnd_below(r, 100) < c->local_percent;
+	rs_labels_random(r, &ep->labels);
+	ep->addrs = rs_must(calloc(2, sizeof(*ep->addrs)));
 	if (!rnd_one_in(r, 8))
-		addr_random(r, i, false, &ep->addrs[ep->n_addrs++]);
+		rs_addr_random(r, i, false, &ep->addrs[ep->n_addrs++]);
 	if (!rnd_one_in(r, 3))
-		addr_random(r, i, true, &ep->addrs[ep->n_addrs++]);
-	ep->ports = must(calloc(3, sizeof(*ep->ports)));
+		rs_addr_random(r, i, true, &ep->addrs[ep->n_addrs++]);
+	ep->ports = rs_must(calloc(3, sizeof(*ep->ports)));
 	while (ep->n_ports < 3 && !rnd_one_in(r, 3)) {
 		static const uint16_t numbers[] = { 80, 81, 8080, 85 };
 		struct bh_named_port *p = &ep->ports[ep->n_ports++];
 
-		p->name = copy(port_names[rnd_below(r, 2)]);
+		p->name = rs_copy(port_names[rnd_below(r, 2)]);
 		p->l4 = rnd_one_in(r, 4) ? BH_L4_UDP : BH_L4_TCP;
 		p->port = PICK(r, numbers);
+	}
+	if (c->nodes > 0 && !rnd_one_in(r, 4)) {
+		snprintf(name, sizeof(name), "node-%u", rnd_below(r, c->nodes));
+		ep->node = rs_copy(name);
 	}
 	return ep;
 }
 
 struct bh_endpoint **randset_endpoints(struct rnd *r, const struct randset_config *c)
 {
-	struct bh_endpoint **eps = must(calloc(c->endpoints + 1, sizeof(struct bh_endpoint *)));
+	struct bh_endpoint **eps = rs_must(calloc(c->endpoints + 1, sizeof(struct bh_endpoint *)));
 
 	for (unsigned i = 0; i < c->endpoints; i++)
-		eps[i] = endpoint_random(r, i, c->local_percent);
+		eps[i] = rs_endpoint_random(r, i, c);
 	return eps;
 }
 
@@ -133,188 +180,88 @@ void randset_endpoints_free(struct bh_endpoint **eps, unsigned n)
 	free(eps);
 }
 
-/* ---- policies ---- */
+/* ---- namespaces and nodes ---- */
 
-static void selector_random(struct rnd *r, struct bh_selector *s, uint32_t all_one_in)
+struct bh_namespace *rs_namespace_random(struct rnd *r, const char *name)
 {
-	size_t n = rnd_one_in(r, all_one_in) ? 0 : 1 + rnd_below(r, 2);
+	struct bh_namespace *ns = rs_must(calloc(1, sizeof(*ns)));
 
-	s->reqs = must(calloc(n + 1, sizeof(*s->reqs)));
-	for (; s->n < n; s->n++) {
-		struct bh_sel_req *q = &s->reqs[s->n];
-
-		q->op = BH_SEL_IN + rnd_below(r, 4);
-		if (rnd_one_in(r, 2))
-			q->op = BH_SEL_IN;
-		q->key = copy(PICK(r, keys));
-		if (q->op != BH_SEL_IN && q->op != BH_SEL_NOT_IN)
-			continue;
-		/* Sorted: "", then a or b, then c. */
-		q->values = must(calloc(3, sizeof(*q->values)));
-		if (rnd_one_in(r, 6))
-			q->values[q->n_values++] = copy("");
-		q->values[q->n_values++] = copy(values[rnd_below(r, 2)]);
-		if (rnd_one_in(r, 4))
-			q->values[q->n_values++] = copy("c");
-	}
-}
-
-static void ns_selector_random(struct rnd *r, struct bh_selector *s)
-{
-	if (!rnd_one_in(r, 4)) {
-		selector_random(r, s, 3);
-		return;
-	}
-	s->reqs = must(calloc(1, sizeof(*s->reqs)));
-	s->reqs[0].op = rnd_one_in(r, 4) ? BH_SEL_NOT_IN : BH_SEL_IN;
-	s->reqs[0].key = copy("kubernetes.io/metadata.name");
-	s->reqs[0].values = must(calloc(1, sizeof(*s->reqs[0].values)));
-	s->reqs[0].values[0] = copy(PICK(r, namespaces));
-	s->reqs[0].n_values = 1;
-	s->n = 1;
-}
-
-static void block_random(struct rnd *r, struct bh_ip_block *b)
-{
-	if (bh_prefix_parse(PICK(r, cidrs), &b->cidr) < 0)
+	ns->name = rs_copy(name);
+	ns->file = rs_copy("random.yaml");
+	rs_labels_random(r, &ns->labels);
+	if (bh_labels_set(&ns->labels, "kubernetes.io/metadata.name", name) < 0)
 		abort();
-	b->except = must(calloc(3, sizeof(*b->except)));
-	for (size_t i = 0; i < 3; i++) {
-		struct bh_prefix e;
+	return ns;
+}
 
-		if (bh_prefix_parse(PICK(r, cidrs), &e) < 0)
+struct bh_node *rs_node_random(struct rnd *r, unsigned i)
+{
+	struct bh_node *n = rs_must(calloc(1, sizeof(*n)));
+	char text[BH_ADDR_STRLEN];
+
+	snprintf(text, sizeof(text), "node-%u", i);
+	n->name = rs_copy(text);
+	n->file = rs_copy("random.yaml");
+	rs_labels_random(r, &n->labels);
+	n->addrs = rs_must(calloc(3, sizeof(*n->addrs)));
+	snprintf(text, sizeof(text), rnd_one_in(r, 2) ? "192.0.2.%u" : "10.0.1.%u", 200 + i);
+	if (bh_addr_parse(text, &n->addrs[n->n_addrs++]) < 0)
+		abort();
+	if (rnd_one_in(r, 2)) {
+		snprintf(text, sizeof(text), "fd00:0:0:2::%x", 1 + i);
+		if (bh_addr_parse(text, &n->addrs[n->n_addrs++]) < 0)
 			abort();
-		if (e.len > b->cidr.len && bh_prefix_covers(&b->cidr, &e))
-			b->except[b->n_except++] = e;
 	}
+	/* A workload in the network of the host. */
+	if (rnd_one_in(r, 4))
+		rs_addr_random(r, rnd_below(r, 8), false, &n->addrs[n->n_addrs++]);
+	return n;
 }
 
-static void peer_random(struct rnd *r, struct bh_peer *p)
+/* ---- the set ---- */
+
+static int identity_cmp(const struct bh_policy *a, const struct bh_policy *b)
 {
-	if (rnd_one_in(r, 3)) {
-		p->kind = BH_PEER_BLOCK;
-		block_random(r, &p->block);
-		return;
-	}
-	p->kind = BH_PEER_ENDPOINTS;
-	p->has_pod = !rnd_one_in(r, 3);
-	p->has_ns = !p->has_pod || rnd_one_in(r, 3);
-	if (p->has_pod)
-		selector_random(r, &p->pod, 5);
-	if (p->has_ns)
-		ns_selector_random(r, &p->ns);
+	int c = (a->kind > b->kind) - (a->kind < b->kind);
+
+	if (c == 0)
+		c = strcmp(a->ns, b->ns);
+	return c ? c : strcmp(a->name, b->name);
 }
 
-static void port_random(struct rnd *r, struct bh_port *p)
+bool rs_set_insert(struct bh_policy_set *set, struct bh_policy *p)
 {
-	static const uint8_t l4s[] = { BH_L4_TCP,  BH_L4_TCP, BH_L4_TCP, BH_L4_UDP,
-				       BH_L4_SCTP, BH_L4_ANY, BH_L4_ICMP };
-	static const uint16_t ranges[][2] = {
-		{ 80, 80 },   { 81, 81 },   { 8080, 8080 }, { 80, 90 },       { 79, 81 },
-		{ 85, 8080 }, { 1, 65535 }, { 0, 65535 },   { 65535, 65535 }, { 86, 87 },
-	};
-	const uint16_t *range = PICK(r, ranges);
+	size_t at = set->n_policies;
 
-	p->l4 = PICK(r, l4s);
-	if (p->l4 == BH_L4_ICMP || p->l4 == BH_L4_ANY) {
-		p->hi = UINT16_MAX;
-		if (p->l4 == BH_L4_ICMP || rnd_one_in(r, 2))
-			return;
+	for (size_t i = 0; i < set->n_policies; i++) {
+		if (identity_cmp(set->policies[i], p) == 0)
+			return false;
 	}
-	if (rnd_one_in(r, 4)) {
-		p->name = copy(PICK(r, port_names));
-		return;
-	}
-	p->lo = range[0];
-	p->hi = range[1];
-}
-
-static void rule_random(struct rnd *r, struct bh_rule *rule, bool network_policy)
-{
-	static const enum bh_action actions[] = {
-		BH_ACTION_ALLOW,  BH_ACTION_ALLOW, BH_ACTION_ALLOW, BH_ACTION_DENY,
-		BH_ACTION_REJECT, BH_ACTION_ALERT, BH_ACTION_LOG,
-	};
-	size_t n_peers = rnd_below(r, 3), n_ports = rnd_below(r, 3);
-
-	rule->action = network_policy ? BH_ACTION_ALLOW : PICK(r, actions);
-	rule->peers = must(calloc(n_peers + 1, sizeof(*rule->peers)));
-	for (; rule->n_peers < n_peers; rule->n_peers++)
-		peer_random(r, &rule->peers[rule->n_peers]);
-	rule->ports = must(calloc(n_ports + 1, sizeof(*rule->ports)));
-	for (; rule->n_ports < n_ports; rule->n_ports++)
-		port_random(r, &rule->ports[rule->n_ports]);
-	if (network_policy || rnd_one_in(r, 2))
-		return;
-	rule->has_protocols = true;
-	rule->negated = rnd_one_in(r, 4);
-	for (uint32_t n = 1 + rnd_below(r, 3); n > 0; n--)
-		bh_protoset_add(&rule->protocols, PICK(r, protocols));
-}
-
-static struct bh_policy *policy_random(struct rnd *r, unsigned i, bool network_policy)
-{
-	struct bh_policy *p = must(calloc(1, sizeof(*p)));
-	char name[32];
-
-	snprintf(name, sizeof(name), "p%03u", i);
-	p->kind = network_policy ? BH_KIND_NETWORK_POLICY : BH_KIND_TRAFFIC_POLICY;
-	p->ns = copy(PICK(r, namespaces));
-	p->name = copy(name);
-	p->file = copy("random.yaml");
-	p->source = copy("");
-	p->tier = BH_TIER_APPLICATION;
-	p->priority = -1;
-	p->mode = !network_policy && rnd_one_in(r, 4) ? BH_MODE_MONITOR : BH_MODE_ENFORCE;
-	p->unknown = BH_FAIL_REFUSE;
-	if (!network_policy && rnd_one_in(r, 4))
-		p->unknown = BH_FAIL_ALLOW;
-	else if (!network_policy && rnd_one_in(r, 4))
-		p->unknown = BH_FAIL_ALERT;
-	selector_random(r, &p->pods, 3);
-	for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
-		size_t n = rnd_below(r, 4);
-
-		p->isolates[d] = rnd_one_in(r, 2);
-		p->rules[d] = must(calloc(n + 1, sizeof(*p->rules[d])));
-		for (; p->n_rules[d] < n; p->n_rules[d]++) {
-			rule_random(r, &p->rules[d][p->n_rules[d]], network_policy);
-			p->rules[d][p->n_rules[d]].unknown = p->unknown;
-		}
-	}
-	return p;
+	set->policies =
+	    rs_must(reallocarray(set->policies, set->n_policies + 1, sizeof(struct bh_policy *)));
+	for (; at > 0 && identity_cmp(set->policies[at - 1], p) > 0; at--)
+		set->policies[at] = set->policies[at - 1];
+	set->policies[at] = p;
+	set->n_policies++;
+	return true;
 }
 
 struct bh_policy_set *randset_policies(struct rnd *r, const struct randset_config *c)
 {
-	struct bh_policy_set *set = must(bh_policy_set_new());
-	unsigned network = c->traffic_only_allow ? c->policies : rnd_below(r, c->policies + 1) / 2;
+	struct bh_policy_set *set = rs_must(bh_policy_set_new());
 
-	/* Sorted by kind, namespace, name: the kinds apart, names in order within each namespace. */
-	set->policies = must(calloc(c->policies + 1, sizeof(struct bh_policy *)));
 	for (unsigned i = 0; i < c->policies; i++) {
-		struct bh_policy *p = policy_random(r, i, i < network);
-		size_t at = set->n_policies++;
+		struct rs_identity id;
+		struct bh_policy *p;
 
-		for (; at > 0; at--) {
-			const struct bh_policy *q = set->policies[at - 1];
-
-			if (q->kind < p->kind || (q->kind == p->kind && strcmp(q->ns, p->ns) <= 0))
-				break;
-			set->policies[at] = set->policies[at - 1];
-		}
-		set->policies[at] = p;
+		rs_identity_random(r, c, i, &id);
+		p = rs_policy_make(&id, rnd_next(r), c);
+		if (!rs_set_insert(set, p))
+			bh_policy_free(p);
 	}
-	set->namespaces = must(calloc(3, sizeof(struct bh_namespace *)));
-	for (; set->n_namespaces < 3; set->n_namespaces++) {
-		struct bh_namespace *ns = must(calloc(1, sizeof(*ns)));
-
-		ns->name = copy(namespaces[set->n_namespaces]);
-		ns->file = copy("random.yaml");
-		labels_random(r, &ns->labels);
-		if (bh_labels_set(&ns->labels, "kubernetes.io/metadata.name", ns->name) < 0)
-			abort();
-		set->namespaces[set->n_namespaces] = ns;
-	}
+	set->namespaces = rs_must(calloc(4, sizeof(struct bh_namespace *)));
+	for (; set->n_namespaces < 3; set->n_namespaces++)
+		set->namespaces[set->n_namespaces] =
+		    rs_namespace_random(r, namespaces[set->n_namespaces]);
 	return set;
 }
