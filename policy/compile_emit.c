@@ -351,9 +351,9 @@ static int cells_of_ranges(struct emit *e, struct bh_cell *c, const struct bh_rc
 		for (size_t k = 0; r == 0 && k < e->ids.n; k++) {
 			r = bh_grow(&pw, &cap, n_pw, sizeof(*pw));
 			if (r == 0)
-				pw[n_pw++] = (struct piece_word){
-					e->ids.v[k], bh_word_final(e->s, row[i].word)
-				};
+				pw[n_pw++] =
+				    (struct piece_word){ e->ids.v[k],
+							 bh_word_final(e->s, row[i].word) };
 		}
 		if (r < 0)
 			return r;
@@ -450,7 +450,7 @@ static int emit_subject(struct emit *e, const struct bh_cclass *c, enum bh_dir d
 		outside = true;
 		r = emit_row(e, dir, c->number, p->number, g->by_number[i].row);
 	}
-	if (r == 0)
+	if (r == 0 && g->row_host != g->row_any)
 		r = emit_row(e, dir, c->number, BH_CLASS_HOST, g->row_host);
 	if (r == 0 && (outside || g->row_ep != g->row_any))
 		r = emit_row(e, dir, c->number, BH_PEER_ANY_ENDPOINT, g->row_ep);
@@ -525,8 +525,7 @@ static bool is_stale(const struct bh_state *s, const struct bh_live *l)
 {
 	return s->reason_keys.n > 65536 + 4 * l->reasons.n ||
 	       s->contract_keys.n > 65536 + 4 * l->contracts.n ||
-	       s->node_keys.n > 65536 + 4 * l->nodes.n ||
-	       s->pred_keys.n > 65536 + 4 * l->preds.n ||
+	       s->node_keys.n > 65536 + 4 * l->nodes.n || s->pred_keys.n > 65536 + 4 * l->preds.n ||
 	       s->label_keys.n > 262144 + 16 * s->group_keys.n;
 }
 

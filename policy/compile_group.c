@@ -286,7 +286,7 @@ static int claim_all(struct bh_state *s, uint32_t index, const struct bh_endpoin
 		return -ENOMEM;
 	for (size_t i = 0; i < ep->n_addrs; i++) {
 		struct bh_u32s *claims;
-		uint32_t slot;
+		uint32_t slot = BH_NONE;
 		bool have = false;
 		int r = addr_get(s, &ep->addrs[i], &slot);
 
@@ -427,8 +427,7 @@ static bool around_is(const struct bh_state *s, const struct bh_surroundings *a)
 			return false;
 	}
 	for (size_t i = 0; i < s->n_known; i++) {
-		if (!bh_streq(s->known[i].name, a->names[i].name) ||
-		    s->known[i].n != a->names[i].n)
+		if (!bh_streq(s->known[i].name, a->names[i].name) || s->known[i].n != a->names[i].n)
 			return false;
 		for (size_t k = 0; k < s->known[i].n; k++) {
 			if (!bh_addr_eq(&s->known[i].addrs[k], &a->names[i].addrs[k]))

@@ -57,28 +57,28 @@ enum bh_term_kind {
 	BH_TERM_SELECTOR,
 	/* About addresses: */
 	BH_TERM_BLOCK,
-	BH_TERM_NODES,	   /* of nodes with some labels */
-	BH_TERM_NAMES,	   /* that DNS gave for some names */
+	BH_TERM_NODES, /* of nodes with some labels */
+	BH_TERM_NAMES, /* that DNS gave for some names */
 	BH_TERM_RESOLVERS,
-	BH_TERM_RESERVED,  /* of nodes and in the cluster's ranges: not the world */
+	BH_TERM_RESERVED, /* of nodes and in the cluster's ranges: not the world */
 };
 
 /* One thing that policies ask of an address. */
 struct bh_term {
 	enum bh_term_kind kind;
-	struct bh_policy *owner; /* a reference; what follows may point into it */
-	uint32_t ns;		 /* SELECTOR: this namespace; BH_NONE: those of nssel */
-	uint32_t nssel;		 /* BH_NONE: bound to ns */
+	struct bh_policy *owner;       /* a reference; what follows may point into it */
+	uint32_t ns;                   /* SELECTOR: this namespace; BH_NONE: those of nssel */
+	uint32_t nssel;                /* BH_NONE: bound to ns */
 	const struct bh_selector *pod; /* NULL: every endpoint there */
 	const struct bh_ip_block *block;
 	const struct bh_selector *nodes; /* NULL: all */
 	const struct bh_strlist *names;
-	uint32_t id;		  /* in the compiler's dictionary; 0: not yet */
-	uint32_t label;		  /* where it is filed: a label; BH_NONE: with ns or nssel */
-	struct bh_u32s subjects;  /* policies that have it as their subject */
-	struct bh_u32s vecs;	  /* of groups that match */
-	struct bh_u32s csets;	  /* of pieces that match */
-	struct bh_u32s sigmas;	  /* that have it as a peer */
+	uint32_t id;             /* in the compiler's dictionary; 0: not yet */
+	uint32_t label;          /* where it is filed: a label; BH_NONE: with ns or nssel */
+	struct bh_u32s subjects; /* policies that have it as their subject */
+	struct bh_u32s vecs;     /* of groups that match */
+	struct bh_u32s csets;    /* of pieces that match */
+	struct bh_u32s sigmas;   /* that have it as a peer */
 };
 
 /* A label (in one namespace, or in any): who has it, which terms want it. */
@@ -91,8 +91,8 @@ struct bh_nssel {
 	struct bh_policy *owner;
 	const struct bh_selector *sel;
 	struct bh_u32s namespaces; /* that match; ascending */
-	struct bh_u32s terms;	   /* all that have it */
-	struct bh_u32s bare;	   /* those without a label to be filed by */
+	struct bh_u32s terms;      /* all that have it */
+	struct bh_u32s bare;       /* those without a label to be filed by */
 };
 
 struct bh_ns {
@@ -114,14 +114,14 @@ struct bh_cport {
 struct bh_crule {
 	const struct bh_rule *src;
 	uint32_t policy;
-	uint32_t index;	    /* in the policy's list */
-	bool any_peer;	    /* every address but the own node's */
-	bool any_endpoint;  /* every endpoint */
-	bool world;	    /* every other address that is not RESERVED */
-	bool host;	    /* the own node */
-	bool deny_all;	    /* a peer of a later version: denies everything */
-	bool named;	    /* some port is a name */
-	bool no_ports;	    /* ports are asked for that are none: never matches */
+	uint32_t index;       /* in the policy's list */
+	bool any_peer;        /* every address but the own node's */
+	bool any_endpoint;    /* every endpoint */
+	bool world;           /* every other address that is not RESERVED */
+	bool host;            /* the own node */
+	bool deny_all;        /* a peer of a later version: denies everything */
+	bool named;           /* some port is a name */
+	bool no_ports;        /* ports are asked for that are none: never matches */
 	struct bh_u32s peers; /* terms */
 	struct bh_cport *ports;
 	size_t n_ports;
@@ -132,7 +132,7 @@ struct bh_cpolicy {
 	struct bh_policy *src; /* a reference */
 	uint64_t serial;       /* never used again */
 	enum bh_mode mode;     /* now */
-	int64_t next;	       /* when something about it changes */
+	int64_t next;          /* when something about it changes */
 	uint32_t subject;      /* term; BH_NONE: no effect at all */
 	bool effective[BH_DIR_COUNT];
 	struct bh_crule *rules[BH_DIR_COUNT]; /* with gaps: crule.index tells */
@@ -155,18 +155,18 @@ struct bh_group {
 	struct bh_u32s label_entries;
 	struct bh_u32s terms; /* that match, ascending */
 	struct bh_u32s addrs; /* of those it belongs to */
-	uint32_t vec;	      /* BH_NONE: not yet */
-	bool dirty;	      /* vec has to be looked at again */
+	uint32_t vec;         /* BH_NONE: not yet */
+	bool dirty;           /* vec has to be looked at again */
 };
 
 struct bh_caddr {
 	struct bh_addr addr;
-	uint32_t owner;	       /* index of an endpoint */
-	uint32_t group;	       /* the owner's, in whose list it is; BH_NONE */
-	uint32_t cset, cls;    /* BH_NONE: not yet */
+	uint32_t owner;     /* index of an endpoint */
+	uint32_t group;     /* the owner's, in whose list it is; BH_NONE */
+	uint32_t cset, cls; /* BH_NONE: not yet */
 	bool local;
 	bool counted_local;    /* in the class's count */
-	bool dirty;	       /* cls has to be looked at again */
+	bool dirty;            /* cls has to be looked at again */
 	struct bh_u32s claims; /* everybody who lists it */
 };
 
@@ -189,20 +189,22 @@ struct bh_port_name {
 /* What selectors and named ports say; the key is a struct bh_vec_head, terms, then struct bh_resolved. */
 struct bh_vec {
 	struct bh_u32s classes;
+	uint32_t
+	    ports_id; /* what ports come to, in the dictionary of terms; BH_NONE: to nothing; 0: not yet */
 };
 /* What terms about addresses say; the key is the terms, ascending. */
 struct bh_cset {
 	struct bh_u32s classes; /* of endpoints */
-	uint32_t outside;	/* class of other addresses; BH_NONE */
+	uint32_t outside;       /* class of other addresses; BH_NONE */
 };
 
 struct bh_cclass {
 	uint32_t vec; /* BH_NONE: of addresses of no endpoint */
 	uint32_t cset;
-	uint32_t n[2];	  /* addresses (pieces) of family 4, 6 */
+	uint32_t n[2]; /* addresses (pieces) of family 4, 6 */
 	uint32_t n_local;
 	uint32_t number; /* 0: not yet */
-	uint32_t text;	 /* offset + 1; 0: not yet */
+	uint32_t text;   /* offset + 1; 0: not yet */
 	uint32_t sigma[BH_DIR_COUNT];
 	bool selected[BH_DIR_COUNT];
 	bool resubject; /* sigma has to be looked at again */
@@ -246,21 +248,23 @@ struct bh_sigma {
 	const struct bh_crule **rules; /* in order of evaluation */
 	size_t n_rules;
 	size_t first[BH_TIER_COUNT + 1]; /* rules of tier t: first[t] .. first[t + 1] - 1 */
-	bool isolated;			 /* by an enforced policy */
+	bool isolated;                   /* by an enforced policy */
 	bool named;
-	bool world; /* some rule says so */
+	bool world;                  /* some rule says so */
 	struct bh_sigma_term *terms; /* ascending */
 	size_t n_terms;
-	uint64_t *every, *endpoints, *outside; /* rules for every address; endpoint; address of the world */
-	struct bh_intern memo;		       /* set of matching rules -> index into words */
+	uint64_t *every, *endpoints,
+	    *outside;          /* rules for every address; endpoint; address of the world */
+	struct bh_intern memo; /* set of matching rules -> index into words */
 	struct bh_u32s words;
 	struct bh_intern row_memo; /* (ports, set) -> index into rows */
 	struct bh_u32s rows;
 	uint32_t row_any, row_ep, row_host;
-	bool unordered;  /* by_number has to be made */
+	bool unordered;                  /* by_number has to be made */
 	struct bh_sigma_peer *by_number; /* peers in the order of their classes' numbers */
 	bool ep_unusual; /* row_ep is not what an endpoint gets that no term names */
-	struct bh_sigma_peer *peers; /* ascending by slot; only those whose row is another than row_any, row_ep */
+	struct bh_sigma_peer
+	    *peers; /* ascending by slot; only those whose row is another than row_any, row_ep */
 	size_t n_peers, cap_peers;
 };
 
@@ -289,9 +293,9 @@ struct bh_cnode {
 /* What is below a node. */
 struct bh_cnode_info {
 	uint32_t worst, sample; /* words of leaves */
-	bool mixed;		/* leaves differ */
-	bool learning;		/* some leaf is there to be learned from */
-	uint32_t mark, index;	/* of the last emission */
+	bool mixed;             /* leaves differ */
+	bool learning;          /* some leaf is there to be learned from */
+	uint32_t mark, index;   /* of the last emission */
 };
 
 struct bh_cpred {
@@ -376,7 +380,7 @@ struct bh_state {
 	struct bh_slots class_keys;
 	struct bh_cclass *classes;
 	size_t cap_classes;
-	size_t n_local; /* addresses */
+	size_t n_local;      /* addresses */
 	uint32_t *by_number; /* classes that have one, in its order */
 	size_t n_by_number, cap_by_number;
 
@@ -406,7 +410,8 @@ struct bh_state {
 	struct bh_u32s dirty_groups, dirty_addrs;
 	struct bh_u32s born; /* classes */
 	struct bh_u32s resubject;
-	struct bh_u32s idle; /* classes that lost all of something: looked at before the next block is made */
+	struct bh_u32s
+	    idle; /* classes that lost all of something: looked at before the next block is made */
 	struct bh_u32s ep_csets; /* with classes of endpoints; ascending */
 
 	struct bh_ruleset *rules; /* the last one made */
@@ -493,7 +498,7 @@ struct bh_answer {
 	uint32_t word; /* verdict and flags */
 	enum bh_reason_kind kind;
 	uint32_t policy;    /* BH_NONE */
-	uint32_t rule;	    /* index in the policy's list; BH_NONE */
+	uint32_t rule;      /* index in the policy's list; BH_NONE */
 	bool stays_unknown; /* by unknownProtocol */
 };
 
@@ -501,7 +506,7 @@ struct bh_judge_run {
 	struct bh_state *s;
 	struct bh_sigma *g;
 	const uint64_t *set; /* rules of g that match peer and port */
-	bool host;	     /* the peer is the own node */
+	bool host;           /* the peer is the own node */
 	/* Predicates whose truth is supposed. */
 	struct {
 		uint32_t pred;

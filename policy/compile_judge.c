@@ -125,8 +125,8 @@ static enum step ordered(struct bh_judge_run *j, enum bh_tier tier, unsigned pro
 			continue;
 		if (a == BH_ACTION_PASS)
 			return ON;
-		*ret = a == BH_ACTION_ALLOW ? by_rule(BH_WORD_ALLOW, BH_REASON_RULE, cr)
-					    : refusal(cr);
+		*ret =
+		    a == BH_ACTION_ALLOW ? by_rule(BH_WORD_ALLOW, BH_REASON_RULE, cr) : refusal(cr);
 		return DECIDED;
 	}
 	return ON;
@@ -186,8 +186,8 @@ static enum step application(struct bh_judge_run *j, unsigned proto, uint32_t tr
 	if (!isolated(j, tried))
 		return ON;
 	if (!miss) {
-		*ret = (struct bh_answer){ BH_WORD_DROP, BH_REASON_ISOLATED, BH_NONE, BH_NONE,
-					   false };
+		*ret =
+		    (struct bh_answer){ BH_WORD_DROP, BH_REASON_ISOLATED, BH_NONE, BH_NONE, false };
 		return DECIDED;
 	}
 	*ret = by_rule(BH_WORD_DROP, BH_REASON_PROTOCOL, miss);
@@ -237,7 +237,7 @@ static bool would(struct bh_judge_run *j, unsigned proto, enum bh_mode mode, boo
 			.word = BH_WORD_ALLOW | BH_WORD_REPORT,
 			.kind = mode == BH_MODE_LEARN ? BH_REASON_LEARN : BH_REASON_WOULD,
 			.policy = p,
-			.rule = v.policy == p ? v.rule : BH_NONE,
+			.rule = v.policy == p && mode == BH_MODE_MONITOR ? v.rule : BH_NONE,
 		};
 		*ret_found = true;
 		return true;

@@ -52,9 +52,9 @@ struct bh_slot;
 struct bh_slots {
 	struct bh_slot *table;
 	struct bh_slot **items; /* NULL: free */
-	size_t n, cap;		/* slots ever used */
-	struct bh_u32s free;	/* to be used again */
-	struct bh_u32s later;	/* given up, but perhaps still named somewhere */
+	size_t n, cap;          /* slots ever used */
+	struct bh_u32s free;    /* to be used again */
+	struct bh_u32s later;   /* given up, but perhaps still named somewhere */
 };
 /* With a reference. *@ret_new: it was not there. */
 int bh_slot_get(struct bh_slots *t, const void *key, size_t size, uint32_t *ret, bool *ret_new)

@@ -364,7 +364,7 @@ int bh_row_make(struct bh_state *s, struct bh_sigma *g, const uint64_t *match,
 	}
 	if (r == 0)
 		r = cells_make(&b);
-	return r < 0 ? r
-		     : bh_slot_get(&s->row_keys, b.cells, b.n_cells * sizeof(*b.cells), ret,
-				   &fresh);
+	return r < 0
+		   ? r
+		   : bh_slot_get(&s->row_keys, b.cells, b.n_cells * sizeof(*b.cells), ret, &fresh);
 }

@@ -204,9 +204,9 @@ struct tally {
 struct build {
 	struct bh_state *s;
 	struct bh_sigma *g;
-	struct bh_u32s hits;	 /* classes of endpoints that a selector or a named port names */
+	struct bh_u32s hits; /* classes of endpoints that a selector or a named port names */
 	struct bh_u32s hit_rows;
-	struct bh_u32s outside;	 /* classes of other addresses that a term names */
+	struct bh_u32s outside;   /* classes of other addresses that a term names */
 	struct bh_u32s cset_rows; /* beside ep_csets */
 	struct tally *tally;
 	size_t n_tally, cap_tally;
@@ -317,7 +317,7 @@ static int rows_choose(struct build *b, uint64_t *set)
 {
 	struct bh_sigma *g = b->g;
 	const struct bh_resolved *ports;
-	size_t n_ports, most = 0;
+	size_t n_ports, all = 0;
 	uint32_t plain;
 	int r;
 
@@ -334,13 +334,13 @@ static int rows_choose(struct build *b, uint64_t *set)
 	}
 	if (r == 0)
 		r = cset_rows(b, set);
+	/* More than half of all: no two can be that, so it does not matter who comes first. */
 	g->row_ep = plain;
+	for (size_t i = 0; i < b->n_tally; i++)
+		all += b->tally[i].n;
 	for (size_t i = 0; i < b->n_tally; i++) {
-		/* Of equals the usual one. */
-		if (b->tally[i].n > most || (b->tally[i].n == most && b->tally[i].row == plain)) {
-			most = b->tally[i].n;
+		if (b->tally[i].n > all / 2)
 			g->row_ep = b->tally[i].row;
-		}
 	}
 	g->ep_unusual = g->row_ep != plain;
 	return r;
@@ -357,8 +357,7 @@ static int peers_fill(struct build *b)
 		const struct bh_u32s *c = &s->csets[s->ep_csets.v[i]].classes;
 
 		for (size_t k = 0; r == 0 && b->cset_rows.v[i] != b->g->row_ep && k < c->n; k++) {
-			if (reachable(b, c->v[k]) &&
-			    !bh_u32s_has(b->hits.v, b->hits.n, c->v[k]))
+			if (reachable(b, c->v[k]) && !bh_u32s_has(b->hits.v, b->hits.n, c->v[k]))
 				r = peer_set(s, b->g, c->v[k], b->cset_rows.v[i]);
 		}
 	}
@@ -424,8 +423,7 @@ static int sigma_terms(struct bh_state *s, struct bh_sigma *g)
 			/* Says who is not meant. */
 			bool mark = s->terms[t].kind == BH_TERM_RESERVED;
 
-			g->terms[g->n_terms++] =
-			    (struct bh_sigma_term){ t, mark ? BH_NONE : i };
+			g->terms[g->n_terms++] = (struct bh_sigma_term){ t, mark ? BH_NONE : i };
 		}
 	}
 	qsort(g->terms, g->n_terms, sizeof(*g->terms), term_cmp);

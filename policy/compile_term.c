@@ -295,8 +295,8 @@ static int file_term(struct bh_state *s, uint32_t term)
 		if (r == 0)
 			r = bh_u32s_add(&s->labels[t->label].terms, term);
 	} else if (r == 0) {
-		r = bh_u32s_add(t->nssel != BH_NONE ? &s->nssels[t->nssel].bare : &s->ns[t->ns].bare,
-				term);
+		r = bh_u32s_add(
+		    t->nssel != BH_NONE ? &s->nssels[t->nssel].bare : &s->ns[t->ns].bare, term);
 	}
 	return r;
 }

@@ -96,6 +96,48 @@ static int ports_text(const struct bh_state *s, uint32_t vec, struct bh_buf *tex
 	return bh_buf_failed(text) ? -ENOMEM : 0;
 }
 
+struct vec_order {
+	struct bh_buf text;
+	uint32_t vec;
+};
+
+static int vec_order_cmp(const void *a, const void *b)
+{
+	const struct vec_order *x = a, *y = b;
+
+	return strcmp(bh_buf_str(&x->text), bh_buf_str(&y->text));
+}
+
+/* What named ports are stands in vectors too: it needs a number that lasts. */
+static int ports_number(struct bh_state *s, bool all)
+{
+	struct vec_order *o = calloc(s->vec_keys.n + 1, sizeof(*o));
+	size_t n = 0;
+	int r = o ? 0 : -ENOMEM;
+
+	for (uint32_t i = 0; r == 0 && i < s->vec_keys.n; i++) {
+		size_t n_ports;
+
+		if (!bh_slot_live(&s->vec_keys, i) || (s->vecs[i].ports_id && !all))
+			continue;
+		s->vecs[i].ports_id = BH_NONE;
+		(void)bh_vec_ports(s, i, &n_ports);
+		if (n_ports == 0)
+			continue;
+		o[n].vec = i;
+		r = ports_text(s, i, &o[n++].text);
+	}
+	if (r == 0)
+		qsort(o, n, sizeof(*o), vec_order_cmp);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = bh_dict_number(&s->c->terms, bh_buf_str(&o[i].text), o[i].text.len,
+				   s->c->revision, &s->vecs[o[i].vec].ports_id);
+	for (size_t i = 0; o && i < n; i++)
+		bh_buf_done(&o[i].text);
+	free(o);
+	return r;
+}
+
 /* ---- vectors ---- */
 
 struct vector {
@@ -114,19 +156,6 @@ static int vector_cmp(const void *a, const void *b)
 	return (x->ids.n > y->ids.n) - (x->ids.n < y->ids.n);
 }
 
-/* What named ports are stands in vectors too: it needs a number that lasts. */
-static int add_ports(struct bh_state *s, uint32_t vec, struct bh_u32s *ids)
-{
-	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
-	uint32_t id;
-	int r = ports_text(s, vec, &text);
-
-	if (r < 0 || text.len == 0)
-		return r;
-	r = bh_dict_number(&s->c->terms, bh_buf_str(&text), text.len, s->c->revision, &id);
-	return r < 0 ? r : bh_u32s_add(ids, id);
-}
-
 static int vector_make(struct bh_state *s, uint32_t cls, struct vector *v)
 {
 	const struct bh_cclass *c = &s->classes[cls];
@@ -139,8 +168,8 @@ static int vector_make(struct bh_state *s, uint32_t cls, struct vector *v)
 		terms = bh_vec_terms(s, c->vec, &n);
 		for (size_t i = 0; r == 0 && i < n; i++)
 			r = bh_u32s_add(&v->ids, s->terms[terms[i]].id);
-		if (r == 0)
-			r = add_ports(s, c->vec, &v->ids);
+		if (r == 0 && s->vecs[c->vec].ports_id != BH_NONE)
+			r = bh_u32s_add(&v->ids, s->vecs[c->vec].ports_id);
 	}
 	terms = bh_cset_terms(s, c->cset, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -196,7 +225,8 @@ static int order_add(struct bh_state *s, const struct vector *v, size_t n)
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		r = bh_grow(&s->by_number, &s->cap_by_number, s->n_by_number, sizeof(*s->by_number));
+		r = bh_grow(&s->by_number, &s->cap_by_number, s->n_by_number,
+			    sizeof(*s->by_number));
 		if (r < 0)
 			return r;
 		at = n > 16 ? s->n_by_number : place_of(s, s->classes[v[i].cls].number);
@@ -251,6 +281,8 @@ int bh_number_classes(struct bh_state *s, bool all)
 {
 	int r = terms_number(s, all);
 
+	if (r == 0)
+		r = ports_number(s, all);
 	if (r == 0 && all)
 		r = classes_number(s, false);
 	return r < 0 ? r : classes_number(s, true);

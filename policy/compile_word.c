@@ -37,7 +37,10 @@ void bh_detail_put_text(struct bh_buf *b, const struct bh_detail *d)
 		for (size_t k = 0; k < d->clauses[i].n; k++) {
 			const struct bh_test *t = &d->clauses[i].tests[k];
 
-			bh_buf_printf(b, "%s%s ", k ? "; " : i ? " or " : "",
+			bh_buf_printf(b, "%s%s ",
+				      k   ? "; "
+				      : i ? " or "
+					  : "",
 				      bh_attr_name(t->attr));
 			for (size_t v = 0; v < t->values.n; v++)
 				bh_buf_printf(b, "%s%s", v ? ", " : "", t->values.items[v]);
@@ -562,8 +565,8 @@ static int contract_make(struct run *x, const struct answers *a, uint32_t *ret)
 		return bh_err_set(s->err, -E2BIG, "more than %u contracts", BH_WORD_NUMBER);
 	if (idx == n)
 		s->contracts[n] = (struct bh_ccontract){ .number = 0 };
-	*ret = BH_WORD_CONTRACT | (k->on_overload == BH_FAIL_REFUSE ? 0U : BH_WORD_OPEN) |
-	       (idx + 1);
+	*ret =
+	    BH_WORD_CONTRACT | (k->on_overload == BH_FAIL_REFUSE ? 0U : BH_WORD_OPEN) | (idx + 1);
 	return 0;
 }
 

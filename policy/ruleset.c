@@ -581,6 +581,16 @@ enum bh_truth bh_ruleset_pred(const struct bh_ruleset *rs, uint32_t pred,
 	return any;
 }
 
+/* Whatever it turns out to be, the same happens, and the same is recorded. */
+static bool comes_to_the_same(uint32_t a, uint32_t b)
+{
+	if (a == b)
+		return true;
+	if (bh_word_refuses(a) || bh_word_refuses(b))
+		return bh_word_refuses(a) && bh_word_refuses(b);
+	return !((a | b) & BH_WORD_REPORT);
+}
+
 /* Follows a graph as far as what is known leads. */
 static uint32_t follow(const struct bh_ruleset *rs, uint32_t next, const struct bh_spoken *sp,
 		       bool *ret_open)
@@ -594,8 +604,8 @@ static uint32_t follow(const struct bh_ruleset *rs, uint32_t next, const struct 
 			uint32_t yes = follow(rs, n->yes, sp, ret_open);
 			uint32_t no = *ret_open ? 0 : follow(rs, n->no, sp, ret_open);
 
-			if (!*ret_open && yes == no)
-				return yes;
+			if (!*ret_open && comes_to_the_same(yes, no))
+				return no;
 			*ret_open = true;
 			return next;
 		}

@@ -298,7 +298,7 @@ static int check_rows(const struct bh_ruleset *rs, struct bh_err *err)
 		if ((row->dir == BH_DIR_INGRESS ? c->subject_in : c->subject_eg) != 1)
 			return bad(err, "subject of row", i);
 		if (row->peer != BH_PEER_ANY && row->peer != BH_PEER_ANY_ENDPOINT &&
-		    !bh_ruleset_class(rs, row->peer))
+		    row->peer != BH_CLASS_HOST && !bh_ruleset_class(rs, row->peer))
 			return bad(err, "peer of row", i);
 		if (first->l4 != BH_L4_ANY || first->port != BH_PORT_ANY)
 			return bad(err, "incomplete row", i);

@@ -20,6 +20,8 @@ static const char *class_name(uint32_t cls, char *buf)
 		return "any";
 	if (cls == BH_PEER_ANY_ENDPOINT)
 		return "any endpoint";
+	if (cls == BH_CLASS_HOST)
+		return "own node";
 	snprintf(buf, 16, "%s%u", cls & BH_CLASS_ENDPOINT ? "e" : "", cls & ~BH_CLASS_ENDPOINT);
 	return buf;
 }

@@ -116,8 +116,9 @@ static void icmp_random(struct rnd *r, struct bh_port *p)
 	p->l4 = rnd_one_in(r, 2) ? BH_L4_ICMP : BH_L4_ICMPV6;
 	p->lo = type;
 	p->hi = type | 0xff;
+	/* Type 0, code 0 alone is an echo reply, which no connection begins with: the loader lets it match nothing. */
 	if (rnd_one_in(r, 3))
-		p->lo = p->hi = type | (uint16_t)rnd_below(r, 3);
+		p->lo = p->hi = type | (uint16_t)(rnd_below(r, 3) + (type == 0));
 }
 
 static void port_random(struct rnd *r, struct bh_port *p, unsigned features)

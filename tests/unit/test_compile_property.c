@@ -408,6 +408,8 @@ static void check_direction(struct scene *sc, struct oracle_query *q, uint32_t w
 	}
 	if (word == 0)
 		complain(sc, q, word, &want, "no word for a subject");
+	else if (open && want.kind == BH_REASON_LEARN)
+		return; /* what is spoken is to be learned, though it changes nothing */
 	else if (open != (want.word == ORACLE_OPEN))
 		complain(sc, q, word, &want, open ? "contract without need" : "no contract");
 	if (!open) {
