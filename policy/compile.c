@@ -200,6 +200,8 @@ static struct bh_state *state_free(struct bh_state *s)
 	bh_u32s_done(&s->resubject);
 	bh_u32s_done(&s->idle);
 	bh_u32s_done(&s->ep_csets);
+	bh_u32s_done(&s->outsiders);
+	bh_buf_done(&s->key);
 	bh_ruleset_free(s->rules);
 	free(s);
 	return NULL;

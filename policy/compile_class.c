@@ -119,7 +119,7 @@ static int class_begin(struct bh_state *s, uint32_t cls, uint32_t vec, uint32_t 
 	bh_slot_ref(&s->cset_keys, cset);
 	if (vec == BH_NONE) {
 		s->csets[cset].outside = cls;
-		return 0;
+		return bh_u32s_insert(&s->outsiders, cls);
 	}
 	bh_slot_ref(&s->vec_keys, vec);
 	r = bh_u32s_add(&s->vecs[vec].classes, cls);
@@ -284,6 +284,7 @@ static int class_end(struct bh_state *s, uint32_t cls)
 		return r;
 	if (c.vec == BH_NONE) {
 		s->csets[c.cset].outside = BH_NONE;
+		bh_u32s_take(&s->outsiders, cls);
 	} else {
 		bh_u32s_remove(&s->vecs[c.vec].classes, cls);
 		bh_u32s_remove(&s->csets[c.cset].classes, cls);

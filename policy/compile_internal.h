@@ -255,6 +255,7 @@ struct bh_sigma {
 	size_t n_terms;
 	uint64_t *every, *endpoints,
 	    *outside;          /* rules for every address; endpoint; address of the world */
+	uint64_t *scratch;     /* a set */
 	struct bh_intern memo; /* set of matching rules -> index into words */
 	struct bh_u32s words;
 	struct bh_intern row_memo; /* (ports, set) -> index into rows */
@@ -262,7 +263,8 @@ struct bh_sigma {
 	uint32_t row_any, row_ep, row_host;
 	bool unordered;                  /* by_number has to be made */
 	struct bh_sigma_peer *by_number; /* peers in the order of their classes' numbers */
-	bool ep_unusual; /* row_ep is not what an endpoint gets that no term names */
+	/* row_ep, row_any are not what an endpoint, an address of the world gets that no term names. */
+	bool ep_unusual, any_unusual;
 	struct bh_sigma_peer
 	    *peers; /* ascending by slot; only those whose row is another than row_any, row_ep */
 	size_t n_peers, cap_peers;
@@ -412,7 +414,9 @@ struct bh_state {
 	struct bh_u32s resubject;
 	struct bh_u32s
 	    idle; /* classes that lost all of something: looked at before the next block is made */
-	struct bh_u32s ep_csets; /* with classes of endpoints; ascending */
+	struct bh_u32s ep_csets;  /* with classes of endpoints; ascending */
+	struct bh_u32s outsiders; /* classes of addresses of no endpoint; ascending */
+	struct bh_buf key;        /* scratch: for whoever looks something up */
 
 	struct bh_ruleset *rules; /* the last one made */
 	uint32_t emission;

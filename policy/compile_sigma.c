@@ -14,7 +14,9 @@
  * their own: the number of cells follows what policies say, not how many classes there are. What most endpoints of
  * one family get may differ from the other's, as ipBlocks have a family: subjects of different families are apart.
  *
- * "Any" is never chosen that way: what is known of no address must not allow.
+ * For addresses of no endpoint it is the same: a rule that allows 0.0.0.0/0 names every piece of the address space.
+ * If "any" is what such a rule gives, the rest of the world (no piece) has a row of its own, so that no address comes
+ * to it for want of a better one.
  */
 #include "common/util.h"
 #include "policy/compile_internal.h"
@@ -71,18 +73,19 @@ static void match_cset(const struct bh_state *s, const struct bh_sigma *g, uint3
 static int row_for(struct bh_state *s, struct bh_sigma *g, const uint64_t *set,
 		   const struct bh_resolved *ports, size_t n_ports, bool host, uint32_t *ret)
 {
-	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
+	struct bh_buf *key = &s->key;
 	uint32_t head = host;
 	size_t n = g->row_memo.n;
 	uint32_t idx;
 	int r;
 
-	bh_buf_add(&key, set, bh_set_words(g->n_rules) * sizeof(*set));
-	bh_buf_add(&key, &head, sizeof(head));
-	bh_buf_add(&key, ports, n_ports * sizeof(*ports));
-	if (bh_buf_failed(&key))
+	bh_buf_clear(key);
+	bh_buf_add(key, set, bh_set_words(g->n_rules) * sizeof(*set));
+	bh_buf_add(key, &head, sizeof(head));
+	bh_buf_add(key, ports, n_ports * sizeof(*ports));
+	if (bh_buf_failed(key))
 		return -ENOMEM;
-	r = bh_intern(&g->row_memo, key.data, key.len, &idx);
+	r = bh_intern(&g->row_memo, key->data, key->len, &idx);
 	if (r < 0)
 		return r;
 	if (idx < n) {
@@ -93,12 +96,25 @@ static int row_for(struct bh_state *s, struct bh_sigma *g, const uint64_t *set,
 	return r < 0 ? r : bh_u32s_add(&g->rows, *ret);
 }
 
-/* Named ports of the destination: the subject's for ingress. */
-static const struct bh_resolved *ports_for(const struct bh_state *s, const struct bh_sigma *g,
-					   uint32_t vec, size_t *ret_n)
+/* Some rule of the set asks for a port by its name. */
+static bool asks_for_names(const struct bh_sigma *g, const uint64_t *set)
 {
+	for (size_t i = 0; g->named && i < g->n_rules; i++) {
+		if (g->rules[i]->named && bh_set_has(set, i))
+			return true;
+	}
+	return false;
+}
+
+/* Named ports of the destination, where @set asks for them: the subject's for ingress. */
+static const struct bh_resolved *ports_for(const struct bh_state *s, const struct bh_sigma *g,
+					   uint32_t vec, const uint64_t *set, size_t *ret_n)
+{
+	*ret_n = 0;
+	if (!asks_for_names(g, set))
+		return NULL;
 	*ret_n = g->n_ports;
-	if (g->dir == BH_DIR_INGRESS || !g->named)
+	if (g->dir == BH_DIR_INGRESS)
 		return g->ports;
 	*ret_n = 0;
 	return vec == BH_NONE ? NULL : bh_vec_ports(s, vec, ret_n);
@@ -107,19 +123,17 @@ static const struct bh_resolved *ports_for(const struct bh_state *s, const struc
 static int class_row(struct bh_state *s, struct bh_sigma *g, uint32_t cls, uint32_t *ret)
 {
 	const struct bh_cclass *c = &s->classes[cls];
-	bh_autofree uint64_t *set = calloc(bh_set_words(g->n_rules) + 1, sizeof(*set));
+	uint64_t *set = g->scratch;
 	const struct bh_resolved *ports;
 	size_t n;
 
-	if (!set)
-		return -ENOMEM;
 	match_cset(s, g, c->cset, c->vec != BH_NONE, set);
 	if (c->vec != BH_NONE) {
 		const uint32_t *terms = bh_vec_terms(s, c->vec, &n);
 
 		add_terms(g, terms, n, set);
 	}
-	ports = ports_for(s, g, c->vec, &n);
+	ports = ports_for(s, g, c->vec, set, &n);
 	return row_for(s, g, set, ports, n, false, ret);
 }
 
@@ -206,7 +220,8 @@ struct build {
 	struct bh_sigma *g;
 	struct bh_u32s hits; /* classes of endpoints that a selector or a named port names */
 	struct bh_u32s hit_rows;
-	struct bh_u32s outside;   /* classes of other addresses that a term names */
+	struct bh_u32s outside; /* classes of other addresses that a term names */
+	struct bh_u32s outside_rows;
 	struct bh_u32s cset_rows; /* beside ep_csets */
 	struct tally *tally;
 	size_t n_tally, cap_tally;
@@ -217,6 +232,7 @@ static void build_done(struct build *b)
 	bh_u32s_done(&b->hits);
 	bh_u32s_done(&b->hit_rows);
 	bh_u32s_done(&b->outside);
+	bh_u32s_done(&b->outside_rows);
 	bh_u32s_done(&b->cset_rows);
 	free(b->tally);
 }
@@ -241,6 +257,22 @@ static int hits_of_vecs(struct build *b, const struct bh_u32s *vecs)
 	return r;
 }
 
+/* Endpoints that no selector of the rule names. */
+static bool reaches_unnamed(const struct bh_state *s, const struct bh_crule *cr)
+{
+	if (cr->any_peer || cr->any_endpoint)
+		return true;
+	for (size_t i = 0; i < cr->peers.n; i++) {
+		const struct bh_u32s *l = &s->terms[cr->peers.v[i]].csets;
+
+		for (size_t k = 0; k < l->n; k++) {
+			if (s->csets[l->v[k]].classes.n)
+				return true;
+		}
+	}
+	return false;
+}
+
 static int hits_collect(struct build *b)
 {
 	const struct bh_sigma *g = b->g;
@@ -256,12 +288,14 @@ static int hits_collect(struct build *b)
 		for (size_t k = 0; r == 0 && k < t->csets.n; k++) {
 			uint32_t cls = s->csets[t->csets.v[k]].outside;
 
-			if (cls != BH_NONE)
+			if (cls != BH_NONE && reachable(b, cls))
 				r = bh_u32s_add(&b->outside, cls);
 		}
 	}
+	/* What a name is depends on the peer: where a rule reaches peers that no selector names, all that have it. */
 	for (size_t i = 0; g->dir == BH_DIR_EGRESS && g->named && i < g->n_rules; i++) {
-		for (size_t k = 0; r == 0 && k < g->rules[i]->n_ports; k++) {
+		for (size_t k = 0;
+		     r == 0 && reaches_unnamed(s, g->rules[i]) && k < g->rules[i]->n_ports; k++) {
 			if (g->rules[i]->ports[k].name != BH_NONE)
 				r = hits_of_vecs(b, &s->names[g->rules[i]->ports[k].name].vecs);
 		}
@@ -296,10 +330,11 @@ static int cset_rows(struct build *b, uint64_t *set)
 	for (size_t i = 0; r == 0 && i < s->ep_csets.n; i++) {
 		const struct bh_u32s *c = &s->csets[s->ep_csets.v[i]].classes;
 		size_t n_ports, n = 0, hit = 0;
-		const struct bh_resolved *ports = ports_for(s, b->g, BH_NONE, &n_ports);
+		const struct bh_resolved *ports;
 		uint32_t row;
 
 		match_cset(s, b->g, s->ep_csets.v[i], true, set);
+		ports = ports_for(s, b->g, BH_NONE, set, &n_ports);
 		r = row_for(s, b->g, set, ports, n_ports, false, &row);
 		if (r == 0)
 			r = bh_u32s_add(&b->cset_rows, row);
@@ -313,15 +348,65 @@ static int cset_rows(struct build *b, uint64_t *set)
 	return r;
 }
 
+/* The row that more than half have: no two can be that, so it does not matter who comes first. */
+static uint32_t most_have(struct build *b, uint32_t plain)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < b->n_tally; i++)
+		all += b->tally[i].n;
+	for (size_t i = 0; i < b->n_tally; i++) {
+		if (b->tally[i].n > all / 2)
+			plain = b->tally[i].row;
+	}
+	b->n_tally = 0;
+	return plain;
+}
+
+/* Addresses of no endpoint. */
+static int outside_choose(struct build *b)
+{
+	struct bh_sigma *g = b->g;
+	struct bh_state *s = b->s;
+	uint32_t plain = g->row_any;
+	size_t rest = 0;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < b->outside.n; i++) {
+		uint32_t row;
+
+		r = class_row(s, g, b->outside.v[i], &row);
+		if (r == 0)
+			r = bh_u32s_add(&b->outside_rows, row);
+		if (r == 0)
+			r = tally_add(b, row, 1);
+	}
+	for (size_t i = 0; i < s->outsiders.n; i++)
+		rest += reachable(b, s->outsiders.v[i]);
+	if (r == 0)
+		r = tally_add(b, plain, rest - b->outside.n);
+	g->row_any = most_have(b, plain);
+	g->any_unusual = g->row_any != plain;
+	for (size_t i = 0; r == 0 && i < b->outside.n; i++)
+		r = peer_set(s, g, b->outside.v[i], b->outside_rows.v[i]);
+	for (size_t i = 0; r == 0 && g->any_unusual && i < s->outsiders.n; i++) {
+		uint32_t cls = s->outsiders.v[i];
+
+		if (reachable(b, cls) && !bh_u32s_has(b->outside.v, b->outside.n, cls))
+			r = peer_set(s, g, cls, plain);
+	}
+	return r;
+}
+
 static int rows_choose(struct build *b, uint64_t *set)
 {
 	struct bh_sigma *g = b->g;
 	const struct bh_resolved *ports;
-	size_t n_ports, all = 0;
+	size_t n_ports;
 	uint32_t plain;
 	int r;
 
-	ports = ports_for(b->s, g, BH_NONE, &n_ports);
+	ports = ports_for(b->s, g, BH_NONE, g->endpoints, &n_ports);
 	r = row_for(b->s, g, g->endpoints, ports, n_ports, false, &plain);
 	for (size_t i = 0; r == 0 && i < b->hits.n; i++) {
 		uint32_t row;
@@ -334,14 +419,7 @@ static int rows_choose(struct build *b, uint64_t *set)
 	}
 	if (r == 0)
 		r = cset_rows(b, set);
-	/* More than half of all: no two can be that, so it does not matter who comes first. */
-	g->row_ep = plain;
-	for (size_t i = 0; i < b->n_tally; i++)
-		all += b->tally[i].n;
-	for (size_t i = 0; i < b->n_tally; i++) {
-		if (b->tally[i].n > all / 2)
-			g->row_ep = b->tally[i].row;
-	}
+	g->row_ep = most_have(b, plain);
 	g->ep_unusual = g->row_ep != plain;
 	return r;
 }
@@ -361,13 +439,6 @@ static int peers_fill(struct build *b)
 				r = peer_set(s, b->g, c->v[k], b->cset_rows.v[i]);
 		}
 	}
-	for (size_t i = 0; r == 0 && i < b->outside.n; i++) {
-		uint32_t row;
-
-		r = class_row(s, b->g, b->outside.v[i], &row);
-		if (r == 0)
-			r = peer_set(s, b->g, b->outside.v[i], row);
-	}
 	return r;
 }
 
@@ -386,15 +457,18 @@ static int rows_make(struct bh_state *s, struct bh_sigma *g)
 		if (g->rules[i]->host)
 			bh_set_add(host, i);
 	}
-	ports = ports_for(s, g, BH_NONE, &n_ports);
+	ports = ports_for(s, g, BH_NONE, g->outside, &n_ports);
 	r = row_for(s, g, g->outside, ports, n_ports, false, &g->row_any);
+	ports = ports_for(s, g, BH_NONE, host, &n_ports);
 	if (r == 0)
 		r = row_for(s, g, host, ports, n_ports, true, &g->row_host);
 	if (r == 0)
 		r = hits_collect(&b);
 	if (r == 0)
 		r = rows_choose(&b, set);
-	return r < 0 ? r : peers_fill(&b);
+	if (r == 0)
+		r = peers_fill(&b);
+	return r < 0 ? r : outside_choose(&b);
 }
 
 static int term_cmp(const void *a, const void *b)
@@ -442,7 +516,8 @@ static int sigma_rules(struct bh_state *s, struct bh_sigma *g)
 	g->every = calloc(words, sizeof(*g->every));
 	g->endpoints = calloc(words, sizeof(*g->endpoints));
 	g->outside = calloc(words, sizeof(*g->outside));
-	if (!g->rules || !g->every || !g->endpoints || !g->outside)
+	g->scratch = calloc(words, sizeof(*g->scratch));
+	if (!g->rules || !g->every || !g->endpoints || !g->outside || !g->scratch)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->n_policies; i++) {
 		const struct bh_cpolicy *cp = s->policies[g->policies[i]];
@@ -510,6 +585,7 @@ void bh_sigma_done(struct bh_sigma *g)
 	free(g->every);
 	free(g->endpoints);
 	free(g->outside);
+	free(g->scratch);
 	bh_intern_done(&g->memo);
 	bh_u32s_done(&g->words);
 	bh_intern_done(&g->row_memo);
@@ -649,6 +725,21 @@ static int subject_settle(struct bh_state *s, uint32_t cls, enum bh_dir dir)
 	return old == BH_NONE ? 0 : bh_sigma_put(s, old);
 }
 
+static int born_with_ports(struct bh_state *s, uint32_t cls)
+{
+	size_t n;
+	const struct bh_resolved *ports = bh_vec_ports(s, s->classes[cls].vec, &n);
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct bh_u32s *l = &s->names[ports[i].name].sigmas;
+
+		for (size_t k = 0; r == 0 && k < l->n; k++)
+			r = peer_update(s, l->v[k], cls);
+	}
+	return r;
+}
+
 /* Rows of a class that was not there before, in the sigmas that may have something to say about it. */
 static int born_settle(struct bh_state *s, uint32_t cls)
 {
@@ -665,22 +756,17 @@ static int born_settle(struct bh_state *s, uint32_t cls)
 				r = peer_update(s, l->v[k], cls);
 		}
 		if (c->vec == BH_NONE)
-			return r;
+			break;
 		terms = bh_vec_terms(s, c->vec, &n);
 	}
-	const struct bh_resolved *ports = bh_vec_ports(s, c->vec, &n);
-
-	for (size_t i = 0; i < n; i++) {
-		const struct bh_u32s *l = &s->names[ports[i].name].sigmas;
-
-		for (size_t k = 0; r == 0 && k < l->n; k++)
-			r = peer_update(s, l->v[k], cls);
-	}
 	for (uint32_t i = 0; r == 0 && i < s->sigma_keys.n; i++) {
-		if (bh_slot_live(&s->sigma_keys, i) && s->sigmas[i].ep_unusual)
+		const struct bh_sigma *g = &s->sigmas[i];
+
+		if (bh_slot_live(&s->sigma_keys, i) &&
+		    (c->vec == BH_NONE ? g->any_unusual : g->ep_unusual))
 			r = peer_update(s, i, cls);
 	}
-	return r;
+	return r < 0 || c->vec == BH_NONE ? r : born_with_ports(s, cls);
 }
 
 int bh_sigmas_settle(struct bh_state *s)

@@ -132,19 +132,22 @@ static void put_term(struct bh_buf *b, const struct bh_state *s, const struct bh
 static int label_at(struct bh_state *s, uint32_t ns, const char *key, const char *value, bool make,
 		    uint32_t *ret)
 {
-	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+	struct bh_buf *b = &s->key;
 	int r;
 
-	bh_buf_add(&b, &ns, sizeof(ns));
-	bh_buf_add(&b, key, strlen(key) + 1);
-	bh_buf_puts(&b, value);
-	if (bh_buf_failed(&b))
+	bh_buf_clear(b);
+	bh_buf_add(b, &ns, sizeof(ns));
+	bh_buf_add(b, key, strlen(key) + 1);
+	bh_buf_puts(b, value);
+	if (bh_buf_failed(b))
 		return -ENOMEM;
 	*ret = BH_NONE;
-	if (bh_intern_find(&s->label_keys, b.data, b.len, ret) || !make)
+	if (!make) {
+		(void)bh_intern_find(&s->label_keys, b->data, b->len, ret);
 		return 0;
+	}
 	r = bh_grow(&s->labels, &s->cap_labels, s->label_keys.n, sizeof(*s->labels));
-	return r < 0 ? r : bh_intern(&s->label_keys, b.data, b.len, ret);
+	return r < 0 ? r : bh_intern(&s->label_keys, b->data, b->len, ret);
 }
 
 /* The first requirement of the form key=value; NULL if there is none. */
