@@ -161,7 +161,7 @@ static int peer_set(struct bh_state *s, struct bh_sigma *g, uint32_t cls, uint32
 	bool have = at < g->n_peers && g->peers[at].cls == cls;
 	int r;
 
-	if (plain && !have)
+	if (plain ? !have : have && g->peers[at].row == row)
 		return 0;
 	s->changed = g->unordered = true;
 	if (plain) {

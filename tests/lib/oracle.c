@@ -510,8 +510,10 @@ struct oracle_answer oracle_ask(const struct oracle *o, const struct oracle_quer
 		keep_the_worst(all);
 		return all->all[0];
 	}
-	for (size_t i = 1; i < all->n; i++) {
-		if (!oracle_same_effect(&all->all[0], &all->all[i]))
+	for (size_t i = 0; i < all->n; i++) {
+		/* What is learned is what is spoken. */
+		if (!oracle_same_effect(&all->all[0], &all->all[i]) ||
+		    (proto == 0 && all->all[i].kind == BH_REASON_LEARN))
 			return (struct oracle_answer){ ORACLE_OPEN };
 	}
 	return all->all[0];
