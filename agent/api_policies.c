@@ -152,14 +152,14 @@ static int carry_out(struct bh_agent *a, struct bh_change *c, struct bh_err *err
 	if (r < 0)
 		return r;
 	bh_store_try(a->store, c);
-	a->policies_changed = true;
+	a->changed = "policies";
 	r = bh_reconcile_now(a->rc, err);
 	if (r == 0)
 		r = bh_store_commit(a->store, c, err);
 	if (r == 0)
 		return 0;
 	bh_store_abort(a->store, c);
-	a->policies_changed = false;
+	a->changed = NULL;
 	if (bh_reconcile_now(a->rc, &why) < 0)
 		bh_error("what was in force before a change that failed: %s", why.msg);
 	return r;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * agent/api_status.c - GET /v1/status, /v1/endpoints, /v1/ruleset
+ * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset
  */
 #include <fcntl.h>
 #include <string.h>
@@ -215,6 +215,29 @@ enum MHD_Result bh_api_status(struct bh_request *q)
 		      "policies", status_policies(a), "endpoints", status_endpoints(a), "kernel",
 		      status_kernel(a), "workers", status_workers(a), "violations",
 		      status_violations(a), "warnings", warnings(a)));
+}
+
+/* ---- settings ---- */
+
+/* What whoever explains policies elsewhere has to know of this host. */
+enum MHD_Result bh_api_settings(struct bh_request *q)
+{
+	const struct bh_settings *cfg = &q->api->a->cfg;
+	json_t *cluster = json_array(), *resolvers = json_array();
+
+	for (size_t i = 0; i < cfg->cluster.n; i++) {
+		char text[BH_PREFIX_STRLEN];
+
+		append(cluster, json_string(bh_prefix_format(&cfg->cluster.items[i], text)));
+	}
+	for (size_t i = 0; i < cfg->resolvers.n; i++) {
+		char text[BH_ADDR_STRLEN];
+
+		append(resolvers, json_string(bh_addr_format(&cfg->resolvers.items[i], text)));
+	}
+	return bh_reply_json(q, MHD_HTTP_OK,
+			     json_pack("{s:s, s:o, s:o}", "nodeName", cfg->node_name,
+				       "clusterRanges", cluster, "resolvers", resolvers));
 }
 
 /* ---- endpoints ---- */

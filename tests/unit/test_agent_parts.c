@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/unit/test_agent_parts.c - Community IDs, JSON text, requests of the plugin, the list of endpoints
+ * tests/unit/test_agent_parts.c - Community IDs, JSON text, requests of the plugin, the list of endpoints, time of day
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include "agent/attachment.h"
 #include "agent/communityid.h"
 #include "agent/jsonw.h"
+#include "agent/wallclock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -294,6 +295,41 @@ static void test_endpoints(void **state)
 	assert_null(bh_endpoints_find(s, "net", "a", "eth0"));
 }
 
+/* ---- time of day ---- */
+
+static void count_call(void *arg)
+{
+	unsigned *n = arg;
+
+	(*n)++;
+}
+
+static void test_wallclock(void **state)
+{
+	struct bh_wallclock *w = NULL;
+	struct bh_loop *loop = NULL;
+	unsigned n = 0;
+
+	assert_int_equal(bh_loop_new(&loop, NULL), 0);
+	assert_int_equal(bh_wallclock_new(loop, count_call, &n, &w, NULL), 0);
+	assert_int_equal(bh_wallclock_at(w, INT64_MAX), 0);
+	assert_int_equal(bh_loop_once(loop, 0), 0);
+	assert_int_equal(n, 0);
+	/* What has passed, even long ago, comes at once, and once. */
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(bh_wallclock_at(w, i == 1   ? bh_wallclock_now()
+						    : i == 2 ? 0
+							     : INT64_MIN),
+				 0);
+		assert_int_equal(bh_loop_once(loop, 1000), 0);
+		assert_int_equal(n, i);
+		assert_int_equal(bh_loop_once(loop, 0), 0);
+		assert_int_equal(n, i);
+	}
+	bh_wallclock_free(w);
+	bh_loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_wallclock),
 	};
 
 	bh_log_init("test_agent_parts", BH_LOG_ERROR);
