@@ -238,6 +238,7 @@ struct bh_policies *bh_policies_unref(struct bh_policies *p)
 		p->set->n_policies = 0;
 		p->set->n_namespaces = 0;
 		p->set->n_endpoints = 0;
+		p->set->n_nodes = 0;
 		bh_policy_set_free(p->set);
 	}
 	bh_manifests_done(&p->files);
@@ -247,7 +248,7 @@ struct bh_policies *bh_policies_unref(struct bh_policies *p)
 
 static int reserve(struct bh_policies *p)
 {
-	size_t n_policies = 1, n_namespaces = 1, n_endpoints = 1;
+	size_t n_policies = 1, n_namespaces = 1, n_endpoints = 1, n_nodes = 1;
 
 	for (size_t i = 0; i < p->files.n; i++) {
 		const struct bh_policy_set *s = p->files.items[i]->set;
@@ -255,11 +256,13 @@ static int reserve(struct bh_policies *p)
 		n_policies += s->n_policies;
 		n_namespaces += s->n_namespaces;
 		n_endpoints += s->n_endpoints;
+		n_nodes += s->n_nodes;
 	}
 	p->set->policies = calloc(n_policies, sizeof(*p->set->policies));
 	p->set->namespaces = calloc(n_namespaces, sizeof(*p->set->namespaces));
 	p->set->endpoints = calloc(n_endpoints, sizeof(*p->set->endpoints));
-	if (!p->set->policies || !p->set->namespaces || !p->set->endpoints)
+	p->set->nodes = calloc(n_nodes, sizeof(*p->set->nodes));
+	if (!p->set->policies || !p->set->namespaces || !p->set->endpoints || !p->set->nodes)
 		return -ENOMEM;
 	return n_policies > BH_POLICIES_MAX ? -E2BIG : 0;
 }
@@ -288,6 +291,8 @@ static int put_together(struct bh_policies *p, struct bh_diags *d)
 			to->namespaces[to->n_namespaces++] = s->namespaces[k];
 		for (size_t k = 0; k < s->n_endpoints; k++)
 			to->endpoints[to->n_endpoints++] = s->endpoints[k];
+		for (size_t k = 0; k < s->n_nodes; k++)
+			to->nodes[to->n_nodes++] = s->nodes[k];
 	}
 	to->unsorted = true;
 	/* A list of its own: how the loader reserves room is its affair. */

@@ -103,7 +103,7 @@ static void put_verdict(const json_t *v, struct bh_buf *out)
 		bh_put_clean(out, kind ? kind : "policy");
 		bh_buf_putc(out, ' ');
 		bh_put_clean(out, ns ? ns : "?");
-		bh_buf_putc(out, '/');
+		bh_buf_puts(out, bh_streq(ns, "") ? "" : "/");
 		bh_put_clean(out, name);
 		if (number_of(rule, "index", &index))
 			bh_buf_printf(out, " rule %" PRIu64, index);

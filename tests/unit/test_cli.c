@@ -332,16 +332,38 @@ static void test_hostile_record(void **state)
 
 static void test_kinds(void **state)
 {
-	static const char *const good[] = { "NetworkPolicy", "networkpolicies", "NETPOL" };
+	static const struct {
+		const char *word;
+		enum bh_kind kind;
+	} good[] = {
+		{ "NetworkPolicy", BH_KIND_NETWORK_POLICY },
+		{ "networkpolicies", BH_KIND_NETWORK_POLICY },
+		{ "NETPOL", BH_KIND_NETWORK_POLICY },
+		{ "TrafficPolicy", BH_KIND_TRAFFIC_POLICY },
+		{ "tp", BH_KIND_TRAFFIC_POLICY },
+		{ "ClusterTrafficPolicy", BH_KIND_CLUSTER_TRAFFIC_POLICY },
+		{ "ctp", BH_KIND_CLUSTER_TRAFFIC_POLICY },
+		{ "clusternetworkpolicies", BH_KIND_CLUSTER_NETWORK_POLICY },
+		{ "cnp", BH_KIND_CLUSTER_NETWORK_POLICY },
+		{ "ANP", BH_KIND_ADMIN_NETWORK_POLICY },
+		{ "baselineadminnetworkpolicies", BH_KIND_BASELINE_ADMIN_NETWORK_POLICY },
+		{ "banp", BH_KIND_BASELINE_ADMIN_NETWORK_POLICY },
+		{ "ns", BH_KIND_NAMESPACE },
+		{ "ep", BH_KIND_ENDPOINT },
+		{ "nodes", BH_KIND_NODE },
+	};
 	enum bh_kind kind = BH_KIND_INVALID;
 	struct bh_err err = { .code = 0 };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(good); i++) {
-		assert_int_equal(bh_kind_parse(good[i], &kind, &err), 0);
-		assert_int_equal(kind, BH_KIND_NETWORK_POLICY);
+		assert_int_equal(bh_kind_parse(good[i].word, &kind, &err), 0);
+		assert_int_equal(kind, good[i].kind);
 	}
-	assert_int_equal(bh_kind_parse("TrafficPolicy", &kind, &err), 0);
-	assert_int_equal(kind, BH_KIND_TRAFFIC_POLICY);
+	/* Each by its own name. */
+	for (unsigned k = BH_KIND_INVALID + 1; k < BH_KIND_COUNT; k++) {
+		assert_int_equal(bh_kind_parse(bh_kind_name(k), &kind, &err), 0);
+		assert_int_equal(kind, k);
+	}
 	assert_int_equal(bh_kind_parse("TraficPolicy", &kind, &err), -EINVAL);
 	assert_string_equal(err.msg, "unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?");
 	assert_int_equal(bh_kind_parse("Pod", &kind, &err), -EINVAL);
@@ -357,6 +379,13 @@ static void test_path(void **state)
 	bh_policy_path(&out, "TrafficPolicy", "shop", "a/b?c d.e-f\xc3\xa4");
 	assert_string_equal(bh_buf_str(&out),
 			    "/v1/policies/TrafficPolicy/shop/a%2Fb%3Fc%20d.e-f%C3%A4");
+	/* The agent's lists say "" of what stands in no namespace. */
+	bh_buf_clear(&out);
+	bh_policy_path(&out, "ClusterTrafficPolicy", "", "a");
+	assert_string_equal(bh_buf_str(&out), "/v1/policies/ClusterTrafficPolicy/a");
+	bh_buf_clear(&out);
+	bh_policy_path(&out, "Node", NULL, "a");
+	assert_string_equal(bh_buf_str(&out), "/v1/policies/Node/a");
 }
 
 static struct bh_endpoint *endpoint(const char *json, bool *quarantined, int wanted,
