@@ -47,6 +47,15 @@ static void member(struct bh_buf *b, const char *key, const char *value)
 	bh_jsonw_str(b, value);
 }
 
+/* Of the question, also where an answer was refused. */
+static void print_icmp(const struct bh_record *r, struct bh_buf *b)
+{
+	unsigned what = r->dport ? r->dport : r->sport;
+
+	if (what)
+		bh_buf_printf(b, ",\"icmp\":{\"type\":%u,\"code\":%u}", what >> 8, what & 255);
+}
+
 static void print_flow(const struct bh_record *r, struct bh_buf *b)
 {
 	char id[BH_COMMUNITY_ID_STRLEN], l4[8];
@@ -64,6 +73,8 @@ static void print_flow(const struct bh_record *r, struct bh_buf *b)
 	bh_jsonw_addr(b, &r->dst);
 	if (ports)
 		bh_buf_printf(b, ",\"dport\":%u", r->dport);
+	if (r->l4 == BH_L4_ICMP || r->l4 == BH_L4_ICMPV6)
+		print_icmp(r, b);
 	bh_buf_putc(b, '}');
 }
 

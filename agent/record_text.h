@@ -47,7 +47,7 @@ struct bh_record {
 	const char *severity, *mode, *action, *would; /* @would may be NULL */
 	struct bh_addr src, dst;
 	uint8_t l4;
-	uint16_t sport, dport;
+	uint16_t sport, dport; /* ICMP: dataplane/icmp.h */
 	struct bh_record_verdict verdicts[2];
 	unsigned n_verdicts;
 	const struct bh_finding *l7; /* NULL: no worker saw it */

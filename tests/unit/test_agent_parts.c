@@ -27,7 +27,7 @@ static struct bh_addr addr(const char *s)
 	return a;
 }
 
-/* ---- Community ID: two vectors that the specification publishes, one computed apart ---- */
+/* ---- Community ID: vectors that the specification publishes, two computed apart ---- */
 
 static void test_community_id(void **state)
 {
@@ -41,6 +41,7 @@ static void test_community_id(void **state)
 		  "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
 		{ "192.168.1.52", "8.8.8.8", 17, 54585, 53, "1:d/FP5EW3wiY1vCndhwleRRKHowQ=" },
 		{ "192.168.170.8", "192.168.170.56", 132, 7, 7, "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs=" },
+		{ "192.168.0.89", "192.168.0.1", 1, 0, 8 << 8, "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=" },
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(t); i++) {
@@ -54,6 +55,8 @@ static void test_community_id(void **state)
 	}
 }
 
+#define ONE_WAY "1:gkoOC4ouXvyYq0Ek/WqwbLoqcxM="
+
 static void test_community_id_that_cannot_be(void **state)
 {
 	struct bh_addr a = addr("10.0.0.1"), b = addr("fd00::1"), c = addr("10.0.0.2");
@@ -61,6 +64,9 @@ static void test_community_id_that_cannot_be(void **state)
 
 	assert_null(bh_community_id(&a, &b, 6, 1, 2, buf));
 	assert_null(bh_community_id(&a, &c, 1, 0, 0, buf));
+	/* One way: the other direction is another message. */
+	assert_string_equal(bh_community_id(&a, &c, 1, 0, 3 << 8 | 1, buf), ONE_WAY);
+	assert_string_not_equal(bh_community_id(&c, &a, 1, 0, 3 << 8 | 1, buf), ONE_WAY);
 	assert_non_null(bh_community_id(&a, &c, 47, 0, 0, buf));
 }
 

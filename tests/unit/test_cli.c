@@ -299,6 +299,14 @@ static void test_record(void **state)
 	    "\"l7\":{\"expected\":[],\"seen\":null,\"ndpi\":\"Telnet\"}}",
 	    "x log 10.0.0.1 -> 10.0.0.2/icmp log (nDPI says Telnet)\n");
 	record(
+	    "{\"ts\":\"x\",\"kind\":\"violation\",\"reason\":\"l3l4_denied\",\"action\":\"drop\","
+	    "\"flow\":{\"proto\":\"icmp\",\"src\":\"10.0.0.1\",\"dst\":\"10.0.0.2\",\"icmp\":"
+	    "{\"type\":13,\"code\":0}},\"verdicts\":[{\"dir\":\"ingress\",\"policy\":{\"kind\":"
+	    "\"ClusterTrafficPolicy\",\"ns\":\"\",\"name\":\"pings\"},\"rule\":{\"index\":1,"
+	    "\"name\":null}}],\"l7\":null}",
+	    "x drop 10.0.0.1 -> 10.0.0.2/icmp 13/0 l3l4_denied: ClusterTrafficPolicy pings rule 1 "
+	    "(ingress)\n");
+	record(
 	    "{\"ts\":\"2026-01-02T03:04:05.678901Z\",\"seq\":1,\"kind\":\"loss\",\"cause\":\"queue\","
 	    "\"count\":12,\"note\":null}",
 	    "2026-01-02 03:04:05.678Z loss cause=queue count=12\n");
