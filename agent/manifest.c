@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/gate.h"
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/util.h"
@@ -44,6 +45,26 @@ static char *dup_or_null(const char *s, bool *failed)
 	return copy;
 }
 
+/* The last warning gives way. false: there is none. */
+static bool drop_warning(struct bh_diags *d)
+{
+	for (size_t i = d->n; i-- > 0;) {
+		struct bh_diag *g = &d->items[i];
+
+		if (g->severity != BH_SEVERITY_WARNING)
+			continue;
+		free(g->file);
+		free(g->path);
+		free(g->message);
+		free(g->hint);
+		free(g->line);
+		memmove(g, g + 1, (d->n - i - 1) * sizeof(*g));
+		d->n--;
+		return true;
+	}
+	return false;
+}
+
 static int diag_copy(struct bh_diags *d, const struct bh_diag *from)
 {
 	bool failed = false;
@@ -51,7 +72,8 @@ static int diag_copy(struct bh_diags *d, const struct bh_diag *from)
 
 	if (d->n >= BH_DIAG_MAX) {
 		d->omitted++;
-		goto counted;
+		if (from->severity != BH_SEVERITY_ERROR || !drop_warning(d))
+			goto counted;
 	}
 	items = reallocarray(d->items, d->n + 1, sizeof(*items));
 	if (!items)
@@ -130,6 +152,8 @@ int bh_manifest_new(const char *path, char *text, size_t size, bool applied,
 	if (!m->path || !m->set)
 		return -ENOMEM;
 	r = bh_load_text(m->set, m->path, m->text, m->size, &m->diags);
+	if (r != -ENOMEM && bh_gate_check(m->set, m->path, m->text, m->size, &m->diags) == -ENOMEM)
+		r = -ENOMEM;
 	if (r == -ENOMEM)
 		return r;
 	m->broken = r < 0 || m->diags.n_errors > 0;
