@@ -7,8 +7,10 @@
 
 #include "agent/api_internal.h"
 #include "agent/applied.h"
+#include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "policy/when.h"
 
 #include "common/banned.h"
 
@@ -79,12 +81,20 @@ static json_t *object_json(const struct bh_policies *in, enum bh_kind kind, cons
 	return o;
 }
 
+/* The mode that is in force now: promotion and time may have changed what is written. */
+static const char *mode_name(const struct bh_policy *p)
+{
+	enum bh_mode mode = bh_policy_mode_at(p, bh_wallclock_now());
+
+	return mode == BH_MODE_INVALID ? "expired" : bh_mode_name(mode);
+}
+
 static json_t *policy_json(const struct bh_policies *in, const struct bh_policy *p)
 {
-	json_t *more = json_pack("{s:s, s:s, s:{s:I, s:I}}", "tier", bh_tier_name(p->tier), "mode",
-				 bh_mode_name(p->mode), "rules", "ingress",
-				 (json_int_t)p->n_rules[BH_DIR_INGRESS], "egress",
-				 (json_int_t)p->n_rules[BH_DIR_EGRESS]);
+	json_t *more =
+	    json_pack("{s:s, s:s, s:{s:I, s:I}}", "tier", bh_tier_name(p->tier), "mode",
+		      mode_name(p), "rules", "ingress", (json_int_t)p->n_rules[BH_DIR_INGRESS],
+		      "egress", (json_int_t)p->n_rules[BH_DIR_EGRESS]);
 
 	if (p->tier != BH_TIER_APPLICATION && p->priority <= BH_PRIORITY_NONE - 1)
 		(void)json_object_set_new(more, "priority", json_integer(p->priority));

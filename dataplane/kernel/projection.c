@@ -15,7 +15,7 @@
  *
  * What cannot be read as one of the known words becomes a drop: it never allows. Rows of the own node
  * (BH_CLASS_HOST) stay out: what goes between a container and its node passes input and output, not forward, and those
- * chains ask no cells yet. Types of the other family's ICMP stay out, too.
+ * chains ask no cells yet. A rule set that refuses something there is refused as a whole. Types of the other family's ICMP stay out, too.
  *
  * DOC: Keys
  *
@@ -413,6 +413,37 @@ static int add_cell(struct maker *m, const struct bh_cell *c)
 	return 0;
 }
 
+/* Whatever comes of it. */
+static bool may_refuse(const struct maker *m, uint32_t word)
+{
+	const struct bh_contract *c = NULL;
+	const struct bh_contract_entry *e;
+
+	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
+		return bh_word_refuses(word);
+	c = bh_ruleset_contract(m->rs, bh_word_number(word));
+	if (!c || bh_word_refuses(c->other) || bh_word_refuses(c->unknown) ||
+	    bh_word_refuses(c->undecided))
+		return true;
+	e = bh_ruleset_entries(m->rs, c);
+	for (uint32_t i = 0; i < c->n; i++)
+		if (bh_word_refuses(e[i].word))
+			return true;
+	return false;
+}
+
+static int check_own_node(const struct maker *m)
+{
+	const struct bh_cell *cells;
+	size_t n;
+
+	cells = bh_ruleset_cells(m->rs, &n);
+	for (size_t i = 0; i < n; i++)
+		if (cells[i].peer == BH_CLASS_HOST && may_refuse(m, cells[i].word))
+			return -ENOTSUP;
+	return 0;
+}
+
 static int make_cells(struct maker *m)
 {
 	const struct bh_cell *cells;
@@ -572,6 +603,8 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 		return -ENOMEM;
 	p.revision = bh_ruleset_revision(rs);
 	r = check_addrs(&m);
+	if (r == 0)
+		r = check_own_node(&m);
 	if (r == 0)
 		r = make_family(&m, 4);
 	if (r == 0)

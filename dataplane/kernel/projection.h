@@ -79,7 +79,7 @@ struct bh_projection {
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a
- * class, addresses out of order, a port of a protocol that has none).
+ * class, addresses out of order, a port of a protocol that has none). -ENOTSUP: it refuses something of the own node.
  */
 int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
 		       size_t n_addrs, struct bh_projection *ret) bh_must_check;

@@ -260,6 +260,12 @@ int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
 		    err, r,
 		    "the rule set of revision %llu contradicts itself: it cannot be enforced",
 		    (unsigned long long)bh_ruleset_revision(rs));
+	if (r == -ENOTSUP)
+		return bh_err_set(
+		    err, r,
+		    "the rule set of revision %llu refuses traffic between containers and this "
+		    "node, which this version does not judge",
+		    (unsigned long long)bh_ruleset_revision(rs));
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory for the maps of a rule set");
 

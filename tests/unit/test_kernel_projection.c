@@ -83,7 +83,8 @@ static struct hand *shop(void)
 	hand_range(h, BH_L4_UDP, BH_PORT_PIECE_BASE, 5000, 65535);
 	hand_contract(h, 3, BH_PROTO_HTTP, ALLOW(11), REJECT(12));
 	hand_contract(h, 4, 0, 0, DROP(13));
-	hand_contract(h, 5, BH_PROTO_SSH, ALLOW(17), DROP(18)); /* of the own node alone */
+	hand_contract(h, 5, BH_PROTO_SSH, ALLOW(17) | BH_WORD_REPORT,
+		      ALLOW(18)); /* of the own node alone */
 	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
 	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ANY, BH_PORT_ANY, DROP(2));
 	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_TCP, 80, CONTRACT(3));
@@ -156,6 +157,25 @@ static void nothing_unclear_gets_into_the_kernel(void **state)
 	h = shop();
 	hand_cidr(h, "fe00::/9", BH_CLASS_HOST); /* the own node is no block */
 	(void)project(h, -EPROTO);
+}
+
+/* Chains for traffic with the own node do not ask cells: what they would ignore must not come into force. */
+static void nothing_that_refuses_the_own_node(void **state)
+{
+	struct hand *h;
+
+	(void)state;
+	h = shop();
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	(void)project(h, -ENOTSUP);
+	h = shop();
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, CONTRACT(3));
+	(void)project(h, -ENOTSUP);
+	h = shop();
+	hand_contract(h, 6, BH_PROTO_SSH, DROP(17), ALLOW(18));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_TCP, 22, CONTRACT(6));
+	(void)project(h, -ENOTSUP);
 }
 
 /* What is read back from the kernel says what the chains must be. */
@@ -371,6 +391,7 @@ int main(void)
 		cmocka_unit_test(projection_text),
 		cmocka_unit_test(projection_is_sorted),
 		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
+		cmocka_unit_test(nothing_that_refuses_the_own_node),
 		cmocka_unit_test(levels_of_elements),
 		cmocka_unit_test(a_checksum_is_no_type),
 		cmocka_unit_test(subjects_without_cells),
