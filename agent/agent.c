@@ -178,15 +178,23 @@ static void on_pass(void *arg, int r)
 		bh_cni_server_pass(a->cni, r, st.error ? st.error : "");
 	if (r < 0)
 		return;
-	if (a->policies_changed) {
+	if (a->changed) {
 		const struct bh_generation *g = bh_reconcile_enforced(a->rc);
 
-		a->policies_changed = false;
 		bh_agent_event(a, "policy", "enforced",
-			       json_pack("{s:I, s:I}", "revision", (json_int_t)g->revision,
-					 "policies", (json_int_t)g->policies->set->n_policies));
+			       json_pack("{s:I, s:I, s:s}", "revision", (json_int_t)g->revision,
+					 "policies", (json_int_t)g->policies->set->n_policies,
+					 "cause", a->changed));
+		a->changed = NULL;
 	}
 	bh_store_enforced(a->store);
+}
+
+static void on_time(void *arg)
+{
+	struct bh_agent *a = arg;
+
+	a->changed = "time";
 }
 
 static void on_store(void *arg)
@@ -201,7 +209,7 @@ static void on_store(void *arg)
 					 "diagnostics", bh_diags_json(d)));
 	if (a->rc && bh_store_current(a->store) &&
 	    (!g || g->policies != bh_store_current(a->store))) {
-		a->policies_changed = true;
+		a->changed = "policies";
 		bh_reconcile_soon(a->rc);
 	}
 }
@@ -299,6 +307,37 @@ static int on_signal(struct bh_source *s, int signo, void *arg)
 	return 0;
 }
 
+static bool same_surroundings(const struct bh_settings *x, const struct bh_settings *y)
+{
+	if (x->cluster.n != y->cluster.n || x->resolvers.n != y->resolvers.n)
+		return false;
+	for (size_t i = 0; i < x->cluster.n; i++)
+		if (x->cluster.items[i].len != y->cluster.items[i].len ||
+		    !bh_addr_eq(&x->cluster.items[i].addr, &y->cluster.items[i].addr))
+			return false;
+	for (size_t i = 0; i < x->resolvers.n; i++)
+		if (!bh_addr_eq(&x->resolvers.items[i], &y->resolvers.items[i]))
+			return false;
+	return true;
+}
+
+/* Policies mean something else now: a pass. */
+static void take_surroundings(struct bh_agent *a, struct bh_settings *fresh)
+{
+	struct bh_prefixes cluster = a->cfg.cluster;
+	struct bh_addrs resolvers = a->cfg.resolvers;
+
+	if (same_surroundings(&a->cfg, fresh))
+		return;
+	a->cfg.cluster = fresh->cluster;
+	a->cfg.resolvers = fresh->resolvers;
+	fresh->cluster = cluster;
+	fresh->resolvers = resolvers;
+	a->around = bh_settings_surroundings(&a->cfg);
+	a->changed = "settings";
+	bh_reconcile_renew(a->rc);
+}
+
 void bh_agent_reload(struct bh_agent *a)
 {
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
@@ -315,8 +354,10 @@ void bh_agent_reload(struct bh_agent *a)
 	if (r < 0)
 		bh_error("the configuration is not taken over: %s",
 			 d.n > 0 ? d.items[0].message : bh_err_text(&err, r));
-	else if (!a->level_fixed)
+	if (r == 0 && !a->level_fixed)
 		bh_log_set_level(fresh.log_level);
+	if (r == 0)
+		take_surroundings(a, &fresh);
 	r = bh_vlog_reopen(a->log, &err);
 	if (r < 0)
 		bh_error("%s", bh_err_text(&err, r));
@@ -387,7 +428,7 @@ static int start_store(struct bh_agent *a, struct bh_err *err)
 		bh_error("%s; containers stay in quarantine until that is mended", why.msg);
 	else if (r < 0)
 		return bh_err_set(err, r, "%s", bh_err_text(&why, r));
-	a->policies_changed = true;
+	a->changed = "policies";
 	return 0;
 }
 
@@ -437,11 +478,15 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 					  .pool = a->pool,
 					  .kernel = a->kernel,
 					  .node = a->cfg.node_name,
+					  .around = &a->around,
 					  .revision = last_revision(a),
 					  .done = on_pass,
+					  .time = on_time,
 					  .arg = a };
-	int r = bh_reconcile_new(&rc, &a->rc, err);
+	int r;
 
+	a->around = bh_settings_surroundings(&a->cfg);
+	r = bh_reconcile_new(&rc, &a->rc, err);
 	if (r == 0) {
 		r = bh_records_new(a->log, bh_reconcile_history(a->rc), &a->records);
 		if (r < 0)

@@ -27,8 +27,9 @@ struct bh_cni_server;
 
 struct bh_agent {
 	struct bh_settings cfg;
-	const char *config_file; /* NULL: the standard one */
-	bool level_fixed;        /* --log-level was given */
+	struct bh_surroundings around; /* what the compiler is told of cfg; borrowed from it */
+	const char *config_file;       /* NULL: the standard one */
+	bool level_fixed;              /* --log-level was given */
 	int run_lock, state_lock;
 	char boot[BH_VLOG_BOOT_SIZE];
 	int64_t started_us;
@@ -54,7 +55,8 @@ struct bh_agent {
 	struct bh_source *tick, *links, *nflog_io, *monitor_io, *verify, *farewell;
 	struct bh_source *signals[4];
 	struct bh_source *watchdog;
-	bool policies_changed; /* a `policy` record is due when they are enforced */
+	/* What a `policy` record is due for, when it is enforced: "policies", "settings", "time"; NULL: nothing. */
+	const char *changed;
 	uint64_t saved_revision;
 	bh_msec_t verify_wait; /* grows while somebody keeps changing our tables */
 	bh_msec_t verified;

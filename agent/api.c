@@ -103,6 +103,7 @@ static const struct {
 	enum MHD_Result (*fn)(struct bh_request *q);
 } routes[] = {
 	{ "GET", "status", 0, 0, false, bh_api_status },
+	{ "GET", "settings", 0, 0, false, bh_api_settings },
 	{ "GET", "endpoints", 0, 0, false, bh_api_endpoints },
 	{ "GET", "ruleset", 0, 0, false, bh_api_ruleset },
 	{ "GET", "policies", 0, 0, false, bh_api_policies_list },

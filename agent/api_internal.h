@@ -56,6 +56,7 @@ const char *bh_request_arg(struct bh_request *q, const char *key);
 /* ---- groups ---- */
 
 enum MHD_Result bh_api_status(struct bh_request *q);
+enum MHD_Result bh_api_settings(struct bh_request *q);
 enum MHD_Result bh_api_endpoints(struct bh_request *q);
 enum MHD_Result bh_api_ruleset(struct bh_request *q);
 enum MHD_Result bh_api_policies_list(struct bh_request *q);

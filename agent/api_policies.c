@@ -7,8 +7,10 @@
 
 #include "agent/api_internal.h"
 #include "agent/applied.h"
+#include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
+#include "policy/when.h"
 
 #include "common/banned.h"
 
@@ -34,6 +36,13 @@ static void append_namespace(struct bh_buf *b, const struct bh_namespace *n)
 	bh_namespace_print(n, b);
 }
 
+static void append_node(struct bh_buf *b, const struct bh_node *n)
+{
+	if (b->len > 0)
+		bh_buf_puts(b, "---\n");
+	bh_node_print(n, b);
+}
+
 static enum MHD_Result reply_yaml(struct bh_request *q, struct bh_buf *b)
 {
 	bh_buf_puts(b, "\n");
@@ -48,22 +57,100 @@ static enum MHD_Result all_as_yaml(struct bh_request *q, const struct bh_policy_
 
 	for (size_t i = 0; i < set->n_namespaces; i++)
 		append_namespace(&b, set->namespaces[i]);
+	for (size_t i = 0; i < set->n_nodes; i++)
+		append_node(&b, set->nodes[i]);
 	for (size_t i = 0; i < set->n_policies; i++)
 		append_document(&b, set->policies[i]->source);
 	return reply_yaml(q, &b);
 }
 
+/* Where it was written, and what @more has; @more is taken. */
+static json_t *object_json(const struct bh_policies *in, enum bh_kind kind, const char *ns,
+			   const char *name, const char *file, const struct bh_pos *pos,
+			   json_t *more)
+{
+	const struct bh_manifest *m = bh_policies_origin(in, file);
+	bh_autojson json_t *owned = more;
+	json_t *o =
+	    json_pack("{s:s, s:s, s:s, s:s, s:s, s:i}", "kind", bh_kind_name(kind), "namespace", ns,
+		      "name", name, "origin", m && m->applied ? "applied" : "folder", "file",
+		      file ? file : "", "line", (int)pos->line);
+
+	if (o && owned)
+		(void)json_object_update(o, owned);
+	return o;
+}
+
+/* The mode that is in force now: promotion and time may have changed what is written. */
+static const char *mode_name(const struct bh_policy *p)
+{
+	enum bh_mode mode = bh_policy_mode_at(p, bh_wallclock_now());
+
+	return mode == BH_MODE_INVALID ? "expired" : bh_mode_name(mode);
+}
+
 static json_t *policy_json(const struct bh_policies *in, const struct bh_policy *p)
 {
-	const struct bh_manifest *m = bh_policies_origin(in, p->file);
+	json_t *more =
+	    json_pack("{s:s, s:s, s:{s:I, s:I}}", "tier", bh_tier_name(p->tier), "mode",
+		      mode_name(p), "rules", "ingress", (json_int_t)p->n_rules[BH_DIR_INGRESS],
+		      "egress", (json_int_t)p->n_rules[BH_DIR_EGRESS]);
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:{s:I, s:I}}", "kind",
-			 bh_kind_name(p->kind), "namespace", p->ns, "name", p->name, "tier",
-			 bh_tier_name(p->tier), "mode", bh_mode_name(p->mode), "origin",
-			 m && m->applied ? "applied" : "folder", "file", p->file ? p->file : "",
-			 "line", (int)p->pos.line, "rules", "ingress",
-			 (json_int_t)p->n_rules[BH_DIR_INGRESS], "egress",
-			 (json_int_t)p->n_rules[BH_DIR_EGRESS]);
+	if (p->tier != BH_TIER_APPLICATION && p->priority <= BH_PRIORITY_NONE - 1)
+		(void)json_object_set_new(more, "priority", json_integer(p->priority));
+	return object_json(in, p->kind, p->ns, p->name, p->file, &p->pos, more);
+}
+
+static json_t *labels_json(const struct bh_labels *l)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < l->n; i++)
+		(void)json_object_set_new(o, l->items[i].key, json_string(l->items[i].value));
+	return json_pack("{s:o}", "labels", o);
+}
+
+static json_t *addrs_json(const struct bh_labels *l, const struct bh_addr *addrs, size_t n)
+{
+	json_t *o = labels_json(l), *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		char text[BH_ADDR_STRLEN];
+
+		(void)json_array_append_new(list, json_string(bh_addr_format(&addrs[i], text)));
+	}
+	(void)json_object_set_new(o, "addresses", list);
+	return o;
+}
+
+/* What is no policy, but was written as a manifest like one. */
+static json_t *others_json(const struct bh_policies *in)
+{
+	const struct bh_policy_set *set = in->set;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < set->n_namespaces; i++) {
+		const struct bh_namespace *n = set->namespaces[i];
+
+		(void)json_array_append_new(list,
+					    object_json(in, BH_KIND_NAMESPACE, "", n->name, n->file,
+							&n->pos, labels_json(&n->labels)));
+	}
+	for (size_t i = 0; i < set->n_nodes; i++) {
+		const struct bh_node *n = set->nodes[i];
+
+		(void)json_array_append_new(
+		    list, object_json(in, BH_KIND_NODE, "", n->name, n->file, &n->pos,
+				      addrs_json(&n->labels, n->addrs, n->n_addrs)));
+	}
+	for (size_t i = 0; i < set->n_endpoints; i++) {
+		const struct bh_endpoint *e = set->endpoints[i];
+
+		(void)json_array_append_new(
+		    list, object_json(in, BH_KIND_ENDPOINT, e->ns, e->name, e->file, &e->pos,
+				      addrs_json(&e->labels, e->addrs, e->n_addrs)));
+	}
+	return list;
 }
 
 /* What is in force: an older set than the wanted one while that cannot be enforced. */
@@ -89,10 +176,11 @@ enum MHD_Result bh_api_policies_list(struct bh_request *q)
 	list = json_array();
 	for (size_t i = 0; i < p->set->n_policies; i++)
 		(void)json_array_append_new(list, policy_json(p, p->set->policies[i]));
-	return bh_reply_json(q, MHD_HTTP_OK, json_pack("{s:o}", "policies", list));
+	return bh_reply_json(q, MHD_HTTP_OK,
+			     json_pack("{s:o, s:o}", "policies", list, "others", others_json(p)));
 }
 
-/* KIND/NAMESPACE/NAME, or KIND/NAME for what has no namespace. */
+/* KIND/NAMESPACE/NAME, or KIND/NAME for what stands in no namespace. */
 struct object {
 	enum bh_kind kind;
 	const char *ns, *name;
@@ -106,7 +194,7 @@ static bool parse_object(struct bh_request *q, struct object *o)
 			o->kind = k;
 	o->ns = q->parts[4] ? q->parts[3] : "";
 	o->name = q->parts[4] ? q->parts[4] : q->parts[3];
-	return o->kind == BH_KIND_NAMESPACE || (o->kind != BH_KIND_INVALID && q->parts[4]);
+	return o->kind != BH_KIND_INVALID && bh_kind_has_ns(o->kind) == (q->parts[4] != NULL);
 }
 
 static enum MHD_Result not_found(struct bh_request *q)
@@ -124,7 +212,11 @@ enum MHD_Result bh_api_policies_get(struct bh_request *q)
 
 	if (!in || !parse_object(q, &o))
 		return not_found(q);
-	if (o.kind == BH_KIND_NAMESPACE) {
+	if (o.kind == BH_KIND_NODE) {
+		for (size_t i = 0; i < in->set->n_nodes && b.len == 0; i++)
+			if (strcmp(in->set->nodes[i]->name, o.name) == 0)
+				bh_node_print(in->set->nodes[i], &b);
+	} else if (o.kind == BH_KIND_NAMESPACE) {
 		for (size_t i = 0; i < in->set->n_namespaces && b.len == 0; i++)
 			if (strcmp(in->set->namespaces[i]->name, o.name) == 0)
 				bh_namespace_print(in->set->namespaces[i], &b);
@@ -152,14 +244,14 @@ static int carry_out(struct bh_agent *a, struct bh_change *c, struct bh_err *err
 	if (r < 0)
 		return r;
 	bh_store_try(a->store, c);
-	a->policies_changed = true;
+	a->changed = "policies";
 	r = bh_reconcile_now(a->rc, err);
 	if (r == 0)
 		r = bh_store_commit(a->store, c, err);
 	if (r == 0)
 		return 0;
 	bh_store_abort(a->store, c);
-	a->policies_changed = false;
+	a->changed = NULL;
 	if (bh_reconcile_now(a->rc, &why) < 0)
 		bh_error("what was in force before a change that failed: %s", why.msg);
 	return r;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * agent/api_status.c - GET /v1/status, /v1/endpoints, /v1/ruleset
+ * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset
  */
 #include <fcntl.h>
 #include <string.h>
 
 #include "agent/api_internal.h"
+#include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/util.h"
 #include "config.h"
+#include "policy/when.h"
 
 #include "common/banned.h"
 
@@ -89,6 +91,59 @@ static void warn_workers(const struct bh_agent *a, json_t *list)
 	}
 }
 
+/* ---- what policies are about to do, or cannot ---- */
+
+#define DAY_SEC 86400
+
+static bool opens_at_its_end(const struct bh_policy *p)
+{
+	return p->expires && p->mode == BH_MODE_ENFORCE &&
+	       (p->isolates[BH_DIR_INGRESS] || p->isolates[BH_DIR_EGRESS]);
+}
+
+static void warn_end(json_t *list, const struct bh_policy *p, int64_t now)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf name = BH_BUF_INIT;
+	char at[32];
+
+	if (!opens_at_its_end(p) || p->expires > now + DAY_SEC)
+		return;
+	bh_policy_put_name(&name, p);
+	append(list,
+	       json_sprintf(p->expires > now
+				? "%s ends at %s: what it refuses will pass then, unless another "
+				  "policy isolates"
+				: "%s ended at %s and isolates nobody any more",
+			    bh_buf_str(&name), bh_time_format(p->expires, at)));
+}
+
+static bool names_resolvers(const struct bh_policy *p)
+{
+	for (enum bh_dir d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++)
+		for (size_t i = 0; i < p->n_rules[d]; i++)
+			for (size_t k = 0; k < p->rules[d][i].n_peers; k++)
+				if (p->rules[d][i].peers[k].kind == BH_PEER_ENTITY &&
+				    p->rules[d][i].peers[k].entity == BH_ENTITY_DNS)
+					return true;
+	return false;
+}
+
+static void warn_policies(const struct bh_agent *a, json_t *list)
+{
+	const struct bh_policies *p = bh_store_current(a->store);
+	int64_t now = bh_wallclock_now();
+	bool resolvers = false;
+
+	for (size_t i = 0; p && i < p->set->n_policies; i++) {
+		warn_end(list, p->set->policies[i], now);
+		resolvers = resolvers || names_resolvers(p->set->policies[i]);
+	}
+	if (resolvers && a->cfg.resolvers.n == 0)
+		append(list,
+		       json_string("a policy says \"entity: dns\", but no resolver is known: set "
+				   "\"resolvers\" in the configuration"));
+}
+
 static json_t *warnings(const struct bh_agent *a)
 {
 	json_t *list = json_array();
@@ -99,6 +154,7 @@ static json_t *warnings(const struct bh_agent *a)
 	warn_forwarding(a, list);
 	warn_conntrack(list);
 	warn_workers(a, list);
+	warn_policies(a, list);
 	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep))
 		unnamed += !ep->labels_final;
 	if (unnamed > 0)
@@ -215,6 +271,29 @@ enum MHD_Result bh_api_status(struct bh_request *q)
 		      "policies", status_policies(a), "endpoints", status_endpoints(a), "kernel",
 		      status_kernel(a), "workers", status_workers(a), "violations",
 		      status_violations(a), "warnings", warnings(a)));
+}
+
+/* ---- settings ---- */
+
+/* What whoever explains policies elsewhere has to know of this host. */
+enum MHD_Result bh_api_settings(struct bh_request *q)
+{
+	const struct bh_settings *cfg = &q->api->a->cfg;
+	json_t *cluster = json_array(), *resolvers = json_array();
+
+	for (size_t i = 0; i < cfg->cluster.n; i++) {
+		char text[BH_PREFIX_STRLEN];
+
+		append(cluster, json_string(bh_prefix_format(&cfg->cluster.items[i], text)));
+	}
+	for (size_t i = 0; i < cfg->resolvers.n; i++) {
+		char text[BH_ADDR_STRLEN];
+
+		append(resolvers, json_string(bh_addr_format(&cfg->resolvers.items[i], text)));
+	}
+	return bh_reply_json(q, MHD_HTTP_OK,
+			     json_pack("{s:s, s:o, s:o}", "nodeName", cfg->node_name,
+				       "clusterRanges", cluster, "resolvers", resolvers));
 }
 
 /* ---- endpoints ---- */

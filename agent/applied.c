@@ -269,7 +269,7 @@ char *bh_applied_path(const char *dir, enum bh_kind kind, const char *ns, const 
 	for (const char *k = bh_kind_name(kind); *k; k++)
 		bh_buf_putc(&b, (char)tolower((unsigned char)*k));
 	bh_buf_putc(&b, '_');
-	add_name(&b, kind == BH_KIND_NAMESPACE ? "" : ns);
+	add_name(&b, bh_kind_has_ns(kind) ? ns : "");
 	bh_buf_putc(&b, '_');
 	add_name(&b, name);
 	bh_buf_puts(&b, ".yaml");
@@ -397,6 +397,25 @@ int bh_lastgood_read(const char *path, struct bh_manifests *ret_folder,
 
 /* ---- objects as manifests ---- */
 
+static void print_addrs(const struct bh_addr *addrs, size_t n, struct bh_buf *out)
+{
+	bh_buf_puts(out, "\nspec:\n  addresses: [");
+	for (size_t i = 0; i < n; i++) {
+		bh_buf_puts(out, i > 0 ? ", " : "");
+		bh_jsonw_addr(out, &addrs[i]);
+	}
+	bh_buf_puts(out, "]\n");
+}
+
+void bh_node_print(const struct bh_node *n, struct bh_buf *out)
+{
+	bh_buf_puts(out, "apiVersion: bulkhead.network/v1alpha1\nkind: Node\nmetadata:\n  name: ");
+	bh_jsonw_str(out, n->name);
+	bh_buf_puts(out, "\n  labels: ");
+	bh_jsonw_labels(out, &n->labels);
+	print_addrs(n->addrs, n->n_addrs, out);
+}
+
 void bh_namespace_print(const struct bh_namespace *n, struct bh_buf *out)
 {
 	bool first = true;
@@ -428,12 +447,7 @@ void bh_endpoint_print(const struct bh_endpoint *e, struct bh_buf *out)
 	bh_jsonw_str(out, e->ns);
 	bh_buf_puts(out, "\n  labels: ");
 	bh_jsonw_labels(out, &e->labels);
-	bh_buf_puts(out, "\nspec:\n  addresses: [");
-	for (size_t i = 0; i < e->n_addrs; i++) {
-		bh_buf_puts(out, i > 0 ? ", " : "");
-		bh_jsonw_addr(out, &e->addrs[i]);
-	}
-	bh_buf_puts(out, "]\n");
+	print_addrs(e->addrs, e->n_addrs, out);
 	if (e->node) {
 		bh_buf_puts(out, "  node: ");
 		bh_jsonw_str(out, e->node);

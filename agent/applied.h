@@ -37,6 +37,7 @@ int bh_lastgood_read(const char *path, struct bh_manifests *ret_folder,
 		     struct bh_manifests *ret_applied, struct bh_err *err) bh_must_check;
 
 /* A manifest of an object whose text as it was written is not kept. */
+void bh_node_print(const struct bh_node *n, struct bh_buf *out);
 void bh_namespace_print(const struct bh_namespace *n, struct bh_buf *out);
 void bh_endpoint_print(const struct bh_endpoint *e, struct bh_buf *out);
 

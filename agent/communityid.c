@@ -7,6 +7,7 @@
  */
 #include "agent/communityid.h"
 
+#include "common/util.h"
 #include "policy/model.h"
 
 #include <string.h>
@@ -96,20 +97,53 @@ static size_t put_u16(uint8_t *p, uint16_t v)
 	return 2;
 }
 
+/*
+ * The type and the one that answers it stand for ports; a message that has no counterpart has its code there, and one
+ * direction. false: the type is not known.
+ */
+static bool icmp_ports(uint8_t l4, uint16_t *sport, uint16_t *dport, bool *ret_one_way)
+{
+	static const uint8_t pairs4[][2] = {
+		{ 8, 0 }, { 13, 14 }, { 15, 16 }, { 10, 9 }, { 17, 18 }
+	};
+	static const uint8_t pairs6[][2] = { { 128, 129 }, { 133, 134 }, { 135, 136 },
+					     { 130, 131 }, { 139, 140 }, { 144, 145 } };
+	const uint8_t(*pairs)[2] = l4 == BH_L4_ICMP ? pairs4 : pairs6;
+	size_t n = l4 == BH_L4_ICMP ? BH_ARRAY_SIZE(pairs4) : BH_ARRAY_SIZE(pairs6);
+	bool answer = *dport == 0;
+	unsigned type = answer ? *sport >> 8 : *dport >> 8, code = *dport & 0xff;
+
+	if (*sport == 0 && *dport == 0)
+		return false;
+	*ret_one_way = true;
+	for (size_t i = 0; i < n; i++) {
+		for (unsigned k = 0; k < 2; k++) {
+			if (pairs[i][k] != type)
+				continue;
+			*ret_one_way = false;
+			code = pairs[i][!k];
+		}
+	}
+	*sport = (uint16_t)(answer ? code : type);
+	*dport = (uint16_t)(answer ? type : code);
+	return true;
+}
+
 const char *bh_community_id(const struct bh_addr *src, const struct bh_addr *dst, uint8_t l4,
 			    uint16_t sport, uint16_t dport, char *buf)
 {
 	uint8_t data[48] = { 0 }, digest[DIGEST_SIZE];
-	bool ports = l4 == BH_L4_TCP || l4 == BH_L4_UDP || l4 == BH_L4_SCTP;
+	bool icmp = l4 == BH_L4_ICMP || l4 == BH_L4_ICMPV6, one_way = false;
+	bool ports = l4 == BH_L4_TCP || l4 == BH_L4_UDP || l4 == BH_L4_SCTP || icmp;
 	size_t n = 2, alen; /* the seed is zero */
 	int cmp;
 
 	if (src->family != dst->family || (src->family != 4 && src->family != 6) ||
-	    l4 == BH_L4_ICMP || l4 == BH_L4_ICMPV6)
+	    (icmp && !icmp_ports(l4, &sport, &dport, &one_way)))
 		return NULL;
 	alen = bh_addr_size(src);
 	cmp = memcmp(src->bytes, dst->bytes, alen);
-	if (cmp > 0 || (cmp == 0 && ports && sport > dport)) {
+	if (!one_way && (cmp > 0 || (cmp == 0 && ports && sport > dport))) {
 		const struct bh_addr *a = src;
 		uint16_t p = sport;
 

@@ -16,10 +16,11 @@
 /**
  * bh_community_id() - Name a flow
  * @l4:		IANA protocol number; both directions of a flow get the same name
+ * @sport, @dport: Of ICMP as in dataplane/icmp.h
  * @buf:	BH_COMMUNITY_ID_STRLEN bytes
  *
- * Return: @buf; NULL where the name cannot be made: ICMP (its types are not known here), addresses of
- *	   different families
+ * Return: @buf; NULL where the name cannot be made: addresses of different families, ICMP of which not even the type
+ *	   is known
  */
 const char *bh_community_id(const struct bh_addr *src, const struct bh_addr *dst, uint8_t l4,
 			    uint16_t sport, uint16_t dport, char *buf);

@@ -135,11 +135,11 @@ static struct bh_generation *blank(struct bh_policies *policies, uint64_t revisi
 	return g;
 }
 
-int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
-		      const struct bh_endpoints *eps, const char *node, uint64_t revision,
-		      struct bh_generation **ret, struct bh_err *err)
+int bh_generation_new(struct bh_compiler *c, const struct bh_wanted *w,
+		      const struct bh_endpoints *eps, uint64_t revision, struct bh_generation **ret,
+		      struct bh_err *err)
 {
-	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = blank(policies, revision);
+	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = blank(w->policies, revision);
 	struct bh_compiled compiled = { .rules = NULL };
 	int r = -ENOMEM;
 
@@ -150,15 +150,17 @@ int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
 	if (g && g->rules && g->roster) {
 		g->rules->refs = 1;
 		g->roster->refs = 1;
-		r = list_endpoints(g, eps, node);
+		r = list_endpoints(g, eps, w->node);
 	}
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory");
 	r = bh_compile(c,
 		       &(struct bh_compile_input){
-			   .set = policies->set,
+			   .set = w->policies->set,
 			   .eps = g->roster->eps,
 			   .n_eps = g->roster->n,
+			   .around = w->around,
+			   .now = w->now,
 			   .revision = revision,
 		       },
 		       &compiled, err);

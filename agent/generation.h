@@ -48,15 +48,18 @@ struct bh_generation {
 	size_t bytes; /* about what it holds in memory of its own */
 };
 
-/**
- * bh_generation_new() - Compile
- * @node:	Endpoint manifests of this node are local
- *
- * Return: 0, -E2BIG, -EINVAL, -ENOTSUP, -ENOMEM
- */
-int bh_generation_new(struct bh_compiler *c, struct bh_policies *policies,
-		      const struct bh_endpoints *eps, const char *node, uint64_t revision,
-		      struct bh_generation **ret, struct bh_err *err) bh_must_check;
+/* What is to be compiled, beside endpoints. */
+struct bh_wanted {
+	struct bh_policies *policies;
+	const struct bh_surroundings *around; /* NULL: nothing is known */
+	const char *node;                     /* Endpoint manifests of this node are local */
+	int64_t now;                          /* UNIX seconds */
+};
+
+/* Compiles. Return: 0, -E2BIG, -EINVAL, -ENOMEM */
+int bh_generation_new(struct bh_compiler *c, const struct bh_wanted *w,
+		      const struct bh_endpoints *eps, uint64_t revision, struct bh_generation **ret,
+		      struct bh_err *err) bh_must_check;
 
 /**
  * bh_generation_derive() - The same rule set with other addresses

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/gate.h"
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/util.h"
@@ -44,6 +45,26 @@ static char *dup_or_null(const char *s, bool *failed)
 	return copy;
 }
 
+/* The last warning gives way. false: there is none. */
+static bool drop_warning(struct bh_diags *d)
+{
+	for (size_t i = d->n; i-- > 0;) {
+		struct bh_diag *g = &d->items[i];
+
+		if (g->severity != BH_SEVERITY_WARNING)
+			continue;
+		free(g->file);
+		free(g->path);
+		free(g->message);
+		free(g->hint);
+		free(g->line);
+		memmove(g, g + 1, (d->n - i - 1) * sizeof(*g));
+		d->n--;
+		return true;
+	}
+	return false;
+}
+
 static int diag_copy(struct bh_diags *d, const struct bh_diag *from)
 {
 	bool failed = false;
@@ -51,7 +72,8 @@ static int diag_copy(struct bh_diags *d, const struct bh_diag *from)
 
 	if (d->n >= BH_DIAG_MAX) {
 		d->omitted++;
-		goto counted;
+		if (from->severity != BH_SEVERITY_ERROR || !drop_warning(d))
+			goto counted;
 	}
 	items = reallocarray(d->items, d->n + 1, sizeof(*items));
 	if (!items)
@@ -130,6 +152,8 @@ int bh_manifest_new(const char *path, char *text, size_t size, bool applied,
 	if (!m->path || !m->set)
 		return -ENOMEM;
 	r = bh_load_text(m->set, m->path, m->text, m->size, &m->diags);
+	if (r != -ENOMEM && bh_gate_check(m->set, m->path, m->text, m->size, &m->diags) == -ENOMEM)
+		r = -ENOMEM;
 	if (r == -ENOMEM)
 		return r;
 	m->broken = r < 0 || m->diags.n_errors > 0;
@@ -238,6 +262,7 @@ struct bh_policies *bh_policies_unref(struct bh_policies *p)
 		p->set->n_policies = 0;
 		p->set->n_namespaces = 0;
 		p->set->n_endpoints = 0;
+		p->set->n_nodes = 0;
 		bh_policy_set_free(p->set);
 	}
 	bh_manifests_done(&p->files);
@@ -247,7 +272,7 @@ struct bh_policies *bh_policies_unref(struct bh_policies *p)
 
 static int reserve(struct bh_policies *p)
 {
-	size_t n_policies = 1, n_namespaces = 1, n_endpoints = 1;
+	size_t n_policies = 1, n_namespaces = 1, n_endpoints = 1, n_nodes = 1;
 
 	for (size_t i = 0; i < p->files.n; i++) {
 		const struct bh_policy_set *s = p->files.items[i]->set;
@@ -255,11 +280,13 @@ static int reserve(struct bh_policies *p)
 		n_policies += s->n_policies;
 		n_namespaces += s->n_namespaces;
 		n_endpoints += s->n_endpoints;
+		n_nodes += s->n_nodes;
 	}
 	p->set->policies = calloc(n_policies, sizeof(*p->set->policies));
 	p->set->namespaces = calloc(n_namespaces, sizeof(*p->set->namespaces));
 	p->set->endpoints = calloc(n_endpoints, sizeof(*p->set->endpoints));
-	if (!p->set->policies || !p->set->namespaces || !p->set->endpoints)
+	p->set->nodes = calloc(n_nodes, sizeof(*p->set->nodes));
+	if (!p->set->policies || !p->set->namespaces || !p->set->endpoints || !p->set->nodes)
 		return -ENOMEM;
 	return n_policies > BH_POLICIES_MAX ? -E2BIG : 0;
 }
@@ -288,6 +315,8 @@ static int put_together(struct bh_policies *p, struct bh_diags *d)
 			to->namespaces[to->n_namespaces++] = s->namespaces[k];
 		for (size_t k = 0; k < s->n_endpoints; k++)
 			to->endpoints[to->n_endpoints++] = s->endpoints[k];
+		for (size_t k = 0; k < s->n_nodes; k++)
+			to->nodes[to->n_nodes++] = s->nodes[k];
 	}
 	to->unsorted = true;
 	/* A list of its own: how the loader reserves room is its affair. */

@@ -18,12 +18,19 @@
  * costs a walk through the whole table, 3.4 ms at 262,144 buckets however few entries it has; a new epoch costs a tenth
  * of that, and has every connection decided again by the policies of who has the address now. So an endpoint that is
  * new here brings a new epoch, before it leaves the quarantine.
+ *
+ * DOC: Time
+ *
+ * What holds is what holds at the moment of a pass, by the clock as it is set then. The compiler says when that changes
+ * next, and a pass is made then; one is also made when somebody sets the clock, whichever way. A pass too many finds
+ * nothing to do in the kernel.
  */
 #include "agent/reconcile.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
 #include "dataplane/addrtable.h"
@@ -38,6 +45,7 @@ struct bh_reconcile {
 	struct bh_reconcile_config cfg;
 	struct bh_compiler *compiler;
 	struct bh_source *timer;
+	struct bh_wallclock *clock;
 	uint64_t wanted, enforced;
 	struct bh_err err;
 	bh_msec_t retry_ms; /* 0: the last pass went well */
@@ -47,6 +55,7 @@ struct bh_reconcile {
 	struct bh_generation *published; /* the workers' */
 	struct bh_history history;       /* the newest is enforced */
 	bool bump_due;                   /* the kernel has the rules, but not the epoch */
+	bool renew_due; /* time or surroundings: the rules are not what they were */
 	bool running;
 };
 
@@ -225,7 +234,7 @@ static int derive(struct bh_reconcile *rc, const struct bh_policies *policies,
 	int r = -EAGAIN;
 
 	if (known && now && n > 0 && now->policies == policies && !rc->table_uncertain &&
-	    !rc->bump_due && rc->enforced == rc->wanted)
+	    !rc->bump_due && !rc->renew_due && rc->enforced == rc->wanted)
 		r = bh_generation_derive(now, changed, n, ret);
 	rc->bump_due = rc->bump_due || !known;
 	for (size_t i = 0; i < n; i++) {
@@ -242,6 +251,31 @@ static int share_new_addrs(struct bh_reconcile *rc, const struct bh_generation *
 {
 	return walk(addrs_of(bh_history_newest(&rc->history)), addrs_of(g), &(struct diff){ 0 },
 		    put_addr, NULL, rc->table);
+}
+
+/* A clock that is set while we look is told to us by the same timer. */
+static void wait_for_time(struct bh_reconcile *rc, int64_t now)
+{
+	int64_t next = bh_compile_next_change(rc->compiler);
+	int r = bh_wallclock_at(rc->clock, BH_MAX(next, now + 1));
+
+	if (r < 0)
+		bh_error("nobody waits for the time at which rules begin or end: %s",
+			 strerrordesc_np(-r));
+}
+
+static int compile(struct bh_reconcile *rc, struct bh_policies *policies,
+		   struct bh_generation **ret, struct bh_err *err)
+{
+	const struct bh_wanted w = { .policies = policies,
+				     .around = rc->cfg.around,
+				     .node = rc->cfg.node,
+				     .now = bh_wallclock_now() };
+	int r = bh_generation_new(rc->compiler, &w, rc->cfg.eps, rc->wanted, ret, err);
+
+	if (r == 0)
+		wait_for_time(rc, w.now);
+	return r;
 }
 
 static int pass(struct bh_reconcile *rc, struct bh_err *err)
@@ -264,8 +298,7 @@ static int pass(struct bh_reconcile *rc, struct bh_err *err)
 			    err, -ENODATA,
 			    "no policies are known: the policy folder has errors, and "
 			    "no earlier set can be used");
-		r = bh_generation_new(rc->compiler, policies, rc->cfg.eps, rc->cfg.node, rc->wanted,
-				      &g, err);
+		r = compile(rc, policies, &g, err);
 		if (r == 0)
 			r = publish(rc, g, err);
 	}
@@ -278,6 +311,7 @@ static int pass(struct bh_reconcile *rc, struct bh_err *err)
 		return r;
 	}
 	set_in_force(rc, g, epoch);
+	rc->renew_due = false;
 	return 0;
 }
 
@@ -326,9 +360,24 @@ static int on_timer(struct bh_source *s, void *arg)
 	return 0;
 }
 
+static void on_clock(void *arg)
+{
+	struct bh_reconcile *rc = arg;
+
+	if (rc->cfg.time)
+		rc->cfg.time(rc->cfg.arg);
+	bh_reconcile_renew(rc);
+}
+
 void bh_reconcile_soon(struct bh_reconcile *rc)
 {
 	(void)bh_timer_set(rc->timer, 0, 0);
+}
+
+void bh_reconcile_renew(struct bh_reconcile *rc)
+{
+	rc->renew_due = true;
+	bh_reconcile_soon(rc);
 }
 
 void bh_reconcile_distrust(struct bh_reconcile *rc)
@@ -352,9 +401,13 @@ int bh_reconcile_new(const struct bh_reconcile_config *cfg, struct bh_reconcile 
 	r = bh_compiler_new(&rc->compiler);
 	if (r == 0)
 		r = bh_loop_add_timer(cfg->loop, "reconcile", on_timer, rc, &rc->timer);
+	if (r < 0)
+		(void)bh_err_set(err, r, "%s", strerrordesc_np(-r));
+	else
+		r = bh_wallclock_new(cfg->loop, on_clock, rc, &rc->clock, err);
 	if (r < 0) {
 		bh_reconcile_free(rc);
-		return bh_err_set(err, r, "%s", strerrordesc_np(-r));
+		return r;
 	}
 	*ret = rc;
 	return 0;
@@ -365,6 +418,7 @@ struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc)
 	if (!rc)
 		return NULL;
 	bh_source_remove(rc->timer);
+	bh_wallclock_free(rc->clock);
 	bh_history_done(&rc->history);
 	bh_generation_unref(rc->published);
 	bh_addrtable_free(rc->table);

@@ -2,7 +2,8 @@
 /*
  * agent/reconcile.h - from what is wanted to what is enforced
  *
- * Any change of policies or endpoints makes a new revision, and this is its way:
+ * Any change of policies, endpoints or surroundings makes a new revision, and so does time where a rule begins or ends
+ * with it. This is its way:
  *
  *	compile -> address table and rule set to the workers, all confirm -> kernel transaction -> new epoch,
  *	if flows that exist could now be decided otherwise
@@ -30,9 +31,13 @@ struct bh_reconcile_config {
 	struct bh_pool *pool;
 	struct bh_kernel *kernel;
 	const char *node;
+	const struct bh_surroundings
+	    *around;       /* may change between passes; NULL: nothing is known */
 	uint64_t revision; /* the last one of an earlier agent */
 	/* A pass ended, well (r == 0) or not. Also called for passes that bh_reconcile_now() made. */
 	void (*done)(void *arg, int r);
+	/* Time makes a pass due, because something begins or ends now, or the clock was set; may be NULL. */
+	void (*time)(void *arg);
 	void *arg;
 };
 
@@ -44,6 +49,8 @@ struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc);
 void bh_reconcile_soon(struct bh_reconcile *rc);
 /* At once. 0: what is wanted is enforced. -ENODATA: no policies are known. */
 int bh_reconcile_now(struct bh_reconcile *rc, struct bh_err *err) bh_must_check;
+/* The surroundings changed: nothing that was compiled holds any more. A pass in the next round. */
+void bh_reconcile_renew(struct bh_reconcile *rc);
 /* The kernel's tables were changed by others: bring everything into them again with the next pass. */
 void bh_reconcile_distrust(struct bh_reconcile *rc);
 

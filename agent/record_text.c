@@ -33,8 +33,10 @@ const char *bh_violation_name(enum bh_violation v)
 		[BH_VIOLATION_QUARANTINE] = "quarantine",
 		[BH_VIOLATION_SPOOF] = "spoof",
 		[BH_VIOLATION_NO_POLICY_MATCH] = "no_policy_match",
+		[BH_VIOLATION_NOT_JUDGED] = "not_judged",
 		[BH_VIOLATION_ALERT] = "alert",
 		[BH_VIOLATION_LOG] = "log",
+		[BH_VIOLATION_NOT_COVERED] = "not_covered",
 	};
 
 	BH_STATIC_ASSERT_TABLE(names, BH_VIOLATION_COUNT);
@@ -45,6 +47,15 @@ static void member(struct bh_buf *b, const char *key, const char *value)
 {
 	bh_buf_printf(b, ",\"%s\":", key);
 	bh_jsonw_str(b, value);
+}
+
+/* Of the question, also where an answer was refused. */
+static void print_icmp(const struct bh_record *r, struct bh_buf *b)
+{
+	unsigned what = r->dport ? r->dport : r->sport;
+
+	if (what)
+		bh_buf_printf(b, ",\"icmp\":{\"type\":%u,\"code\":%u}", what >> 8, what & 255);
 }
 
 static void print_flow(const struct bh_record *r, struct bh_buf *b)
@@ -64,6 +75,8 @@ static void print_flow(const struct bh_record *r, struct bh_buf *b)
 	bh_jsonw_addr(b, &r->dst);
 	if (ports)
 		bh_buf_printf(b, ",\"dport\":%u", r->dport);
+	if (r->l4 == BH_L4_ICMP || r->l4 == BH_L4_ICMPV6)
+		print_icmp(r, b);
 	bh_buf_putc(b, '}');
 }
 
@@ -105,6 +118,8 @@ static void print_policy(const struct bh_ruleset *rs, const struct bh_reason *wh
 		member(b, "ns", bh_ruleset_text(rs, p->ns));
 		member(b, "name", bh_ruleset_text(rs, p->name));
 		member(b, "tier", bh_tier_name(p->tier));
+		if (p->tier != BH_TIER_APPLICATION && p->priority < BH_PRIORITY_NONE)
+			bh_buf_printf(b, ",\"priority\":%u", p->priority);
 		member(b, "mode", bh_mode_name(p->mode));
 		bh_buf_putc(b, '}');
 	} else {
@@ -154,6 +169,10 @@ static const char *verdict_action(const struct bh_record *r, const struct bh_rea
 		return "refuse";
 	if (why && why->kind == BH_REASON_WOULD)
 		return "would_refuse";
+	if (why && why->kind == BH_REASON_LEARN)
+		return "learn";
+	if (r->reason == BH_VIOLATION_LOG)
+		return "log";
 	return rule && rule->action == BH_ACTION_LOG ? "log" : "alert";
 }
 
@@ -231,7 +250,7 @@ static void print_l7(const struct bh_record *r, struct bh_buf *b)
 
 void bh_record_print(const struct bh_record *r, struct bh_buf *out)
 {
-	bh_buf_puts(out, "\"kind\":\"violation\"");
+	bh_buf_printf(out, "\"kind\":\"%s\"", r->learned ? "learn" : "violation");
 	member(out, "reason", bh_violation_name(r->reason));
 	member(out, "severity", r->severity);
 	member(out, "mode", r->mode);

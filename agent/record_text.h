@@ -29,8 +29,10 @@ enum bh_violation {
 	BH_VIOLATION_QUARANTINE,
 	BH_VIOLATION_SPOOF,
 	BH_VIOLATION_NO_POLICY_MATCH,
-	BH_VIOLATION_ALERT, /* allowed, by a rule that wants to be told */
+	BH_VIOLATION_NOT_JUDGED, /* a rule asks for more than the protocol, which nobody looks at yet */
+	BH_VIOLATION_ALERT,      /* allowed, by a rule that wants to be told */
 	BH_VIOLATION_LOG,
+	BH_VIOLATION_NOT_COVERED, /* allowed; a policy that learns has no rule for it */
 	BH_VIOLATION_COUNT,
 };
 const char *bh_violation_name(enum bh_violation v);
@@ -44,10 +46,11 @@ struct bh_record_verdict {
 struct bh_record {
 	struct bh_generation *gen; /* NULL: nothing is known of the revision */
 	enum bh_violation reason;
+	bool learned;                                 /* of the kind "learn": no violation */
 	const char *severity, *mode, *action, *would; /* @would may be NULL */
 	struct bh_addr src, dst;
 	uint8_t l4;
-	uint16_t sport, dport;
+	uint16_t sport, dport; /* ICMP: dataplane/icmp.h */
 	struct bh_record_verdict verdicts[2];
 	unsigned n_verdicts;
 	const struct bh_finding *l7; /* NULL: no worker saw it */

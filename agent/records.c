@@ -122,17 +122,111 @@ static enum bh_violation cause_reason(unsigned cause)
 	return BH_VIOLATION_INVALID;
 }
 
-static enum bh_violation finding_reason(const struct bh_finding *f, const struct bh_reason *why)
+/* ---- what a word means ---- */
+
+static const struct bh_reason *reason_of(const struct bh_record *r, uint32_t word)
+{
+	return r->gen && word ? bh_ruleset_reason(r->gen->rules->rs, bh_word_number(word)) : NULL;
+}
+
+static const struct bh_rs_rule *rule_of(const struct bh_record *r, const struct bh_reason *why)
+{
+	return why ? bh_ruleset_rule(r->gen->rules->rs, why->rule) : NULL;
+}
+
+/* As it was written. */
+static const struct bh_rule *written(const struct bh_record *r, const struct bh_rs_rule *rule)
+{
+	const struct bh_ruleset *rs = r->gen->rules->rs;
+	const struct bh_rs_policy *in = bh_ruleset_policy(rs, rule->policy);
+	const struct bh_policy *p =
+	    in ? bh_policy_set_find(r->gen->policies->set, in->kind, bh_ruleset_text(rs, in->ns),
+				    bh_ruleset_text(rs, in->name))
+	       : NULL;
+
+	if (!p || rule->dir >= BH_DIR_COUNT || rule->index >= p->n_rules[rule->dir])
+		return NULL;
+	return &p->rules[rule->dir][rule->index];
+}
+
+/*
+ * What is refused is a warning at least where no rule says how urgent it is. A rule that allows, but not this, may say
+ * that it is more.
+ */
+static enum bh_urgency refusal_urgency(const struct bh_record *r, uint32_t word)
+{
+	const struct bh_reason *why = reason_of(r, word);
+	const struct bh_rs_rule *rule = rule_of(r, why);
+
+	if (rule && why->kind == BH_REASON_RULE)
+		return rule->urgency;
+	return rule ? BH_MAX(rule->urgency, (uint32_t)BH_URGENCY_WARNING) : BH_URGENCY_WARNING;
+}
+
+static void set_refusal_severity(struct bh_record *r)
+{
+	enum bh_urgency most = r->n_verdicts > 0 ? BH_URGENCY_INFO : BH_URGENCY_WARNING;
+
+	for (unsigned i = 0; i < r->n_verdicts; i++)
+		most = BH_MAX(most, refusal_urgency(r, r->verdicts[i].word));
+	r->severity = bh_urgency_name(most);
+}
+
+/* An allow rule with protocols let it pass all the same: its unknownProtocol says so, and wants to be told. */
+static bool is_unknown_alert(const struct bh_record *r, const struct bh_rs_rule *rule,
+			     unsigned proto)
+{
+	const struct bh_rule *w = proto == BH_PROTO_UNKNOWN ? written(r, rule) : NULL;
+
+	return w && w->has_protocols &&
+	       bh_protoset_has(&w->protocols, BH_PROTO_UNKNOWN) == w->negated;
+}
+
+/* It passed, and is to be recorded. @proto: 0: nobody looked; @refusal: how it would have ended */
+static void describe_allowed(struct bh_record *r, const struct bh_reason *why, unsigned proto,
+			     const char *refusal)
+{
+	const struct bh_rs_rule *rule = rule_of(r, why);
+	const struct bh_rs_policy *p =
+	    why ? bh_ruleset_policy(r->gen->rules->rs, why->policy) : NULL;
+
+	r->action = "none";
+	r->mode = p ? bh_mode_name(p->mode) : "enforce";
+	r->severity = bh_urgency_name(rule ? rule->urgency : BH_URGENCY_INFO);
+	if (!why || why->kind == BH_REASON_WOULD) {
+		r->mode = "monitor";
+		r->would = rule && rule->action == BH_ACTION_REJECT && bh_streq(refusal, "drop")
+			       ? "reject"
+			       : refusal;
+	} else if (why->kind == BH_REASON_LEARN) {
+		r->learned = true;
+		r->reason = BH_VIOLATION_NOT_COVERED;
+	} else if (rule && rule->action == BH_ACTION_ALERT) {
+		r->reason = BH_VIOLATION_ALERT;
+	} else if (rule && is_unknown_alert(r, rule, proto)) {
+		r->reason = BH_VIOLATION_ALERT;
+		r->severity = bh_urgency_name(BH_URGENCY_WARNING);
+	} else {
+		r->reason = BH_VIOLATION_LOG;
+	}
+}
+
+static enum bh_violation finding_reason(const struct bh_record *r, const struct bh_finding *f,
+					const struct bh_reason *why)
 {
 	enum bh_violation cause = cause_reason(f->cause);
+	const struct bh_protoset *expected = NULL;
 
 	if (cause != BH_VIOLATION_INVALID)
 		return cause;
-	if (why && why->kind == BH_REASON_RULE && why->expected == UINT32_MAX)
+	if (why)
+		expected = bh_ruleset_protoset(r->gen->rules->rs, why->expected);
+	if (why && !expected && (why->kind == BH_REASON_RULE || rule_of(r, why)))
 		return BH_VIOLATION_L3L4_DENIED;
-	if (why && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_WOULD) &&
-	    why->expected == UINT32_MAX)
+	if (why && !expected && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_WOULD))
 		return BH_VIOLATION_DEFAULT_DENY;
+	if (expected && bh_protoset_has(expected, f->proto))
+		return BH_VIOLATION_NOT_JUDGED;
 	return f->proto == BH_PROTO_UNKNOWN ? BH_VIOLATION_PROTOCOL_UNKNOWN
 					    : BH_VIOLATION_PROTOCOL_MISMATCH;
 }
@@ -143,6 +237,52 @@ static void add_verdict(struct bh_record *r, enum bh_dir dir, uint32_t word, boo
 		r->verdicts[r->n_verdicts++] = (struct bh_record_verdict){ dir, word };
 }
 
+/* Where @contract goes on from @proto: a word, or a node that asks what nobody looks at yet. */
+static uint32_t next_of(const struct bh_ruleset *rs, uint32_t contract, unsigned proto)
+{
+	const struct bh_contract *c = bh_ruleset_contract(rs, bh_word_number(contract));
+	const struct bh_contract_entry *e = c ? bh_ruleset_entries(rs, c) : NULL;
+
+	if (!c || bh_word_verdict(contract) != BH_WORD_CONTRACT || proto == BH_PROTO_UNDECIDED)
+		return 0;
+	for (uint32_t i = 0; e && i < c->n; i++)
+		if (e[i].proto == proto)
+			return e[i].next;
+	return proto == BH_PROTO_UNKNOWN ? c->unknown_next : c->other_next;
+}
+
+/* A direction is to be recorded, whatever the answers to those questions would be: else nobody can say that it is. */
+static bool is_reported(const struct bh_record *r, uint32_t contract, uint32_t final,
+			unsigned proto)
+{
+	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
+	bh_autofree bool *all = NULL;
+	uint32_t next, n;
+
+	if (!contract || !(final & BH_WORD_REPORT))
+		return false;
+	next = rs ? next_of(rs, contract, proto) : 0;
+	if (bh_word_verdict(next) != BH_WORD_CONTRACT)
+		return true;
+	n = bh_word_number(next) + 1;
+	all = calloc(n, sizeof(*all));
+	/* A node comes before those that lead to it. */
+	for (uint32_t i = 0; all && i < n; i++) {
+		const struct bh_rs_node *node = bh_ruleset_node(rs, BH_WORD_CONTRACT | i);
+		const uint32_t ways[] = { node ? node->yes : 0, node ? node->no : 0 };
+
+		all[i] = true;
+		for (size_t k = 0; k < BH_ARRAY_SIZE(ways); k++) {
+			if (bh_word_verdict(ways[k]) != BH_WORD_CONTRACT)
+				all[i] = all[i] && (ways[k] & BH_WORD_REPORT);
+			else
+				all[i] = all[i] && bh_word_number(ways[k]) < i &&
+					 all[bh_word_number(ways[k])];
+		}
+	}
+	return !all || all[n - 1];
+}
+
 /* Directions that refuse; where the cause itself refuses, those that have a contract. */
 static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 {
@@ -150,8 +290,8 @@ static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 	bool eg = f->egress && bh_word_refuses(f->egress_final);
 
 	if (!f->refused) {
-		in = f->ingress && (f->ingress_final & BH_WORD_REPORT);
-		eg = f->egress && (f->egress_final & BH_WORD_REPORT);
+		in = is_reported(r, f->ingress, f->ingress_final, f->proto);
+		eg = is_reported(r, f->egress, f->egress_final, f->proto);
 	} else if (!in && !eg) {
 		in = f->ingress != 0;
 		eg = f->egress != 0;
@@ -163,35 +303,23 @@ static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 
 static void describe_finding(struct bh_record *r, const struct bh_finding *f)
 {
-	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
 	uint32_t word = r->n_verdicts > 0 ? r->verdicts[0].word : 0;
-	const struct bh_reason *why =
-	    rs && word ? bh_ruleset_reason(rs, bh_word_number(word)) : NULL;
-	const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
+	const struct bh_reason *why = reason_of(r, word);
 	const char *refusal = f->l4 == BH_L4_TCP                        ? "reset"
 			      : bh_word_verdict(word) == BH_WORD_REJECT ? "reject"
 									: "drop";
 
-	r->reason = finding_reason(f, why);
-	r->severity = "warning";
-	r->mode = "enforce";
-	r->action = refusal;
-	if (f->refused) {
-		if (f->cause == BH_CAUSE_OVERLAP_CONFLICT)
-			r->severity = "critical";
+	r->reason = finding_reason(r, f, why);
+	if (!f->refused) {
+		describe_allowed(r, why, f->proto, refusal);
 		return;
 	}
-	r->action = "none";
-	if (!why || why->kind == BH_REASON_WOULD) {
-		r->mode = "monitor";
-		r->would = refusal;
-		r->severity = "info";
-	} else if (rule && rule->action == BH_ACTION_LOG) {
-		r->reason = BH_VIOLATION_LOG;
-		r->severity = "info";
-	} else {
-		r->reason = BH_VIOLATION_ALERT;
-	}
+	r->mode = "enforce";
+	r->action = refusal;
+	if (f->cause == BH_CAUSE_OVERLAP_CONFLICT)
+		r->severity = bh_urgency_name(BH_URGENCY_CRITICAL);
+	else
+		set_refusal_severity(r);
 }
 
 static void remember(struct bh_records *rs, const struct flow_key *key)
@@ -247,12 +375,14 @@ void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_
 	key.proto = f->proto;
 	key.egress = f->egress ? f->egress_final : 0;
 	key.ingress = f->ingress ? f->ingress_final : 0;
-	if (bh_vlog_repeat(rs->log, &key, wall_us))
-		return;
 	r.gen = bh_history_revision(rs->history, f->revision);
 	if (!r.gen)
 		r.gen = bh_history_newest(rs->history);
 	finding_verdicts(&r, f);
+	if (!f->refused && r.n_verdicts == 0)
+		return;
+	if (bh_vlog_repeat(rs->log, &key, wall_us))
+		return;
 	describe_finding(&r, f);
 	emit(rs, &key, wall_us, &r);
 }
@@ -275,7 +405,8 @@ static bool decides_so(const struct bh_ruleset *rs, const struct bh_decision *d,
 							  : bh_word_number(word) == p->reason);
 }
 
-static enum bh_violation refused_reason(const struct bh_refused *p, const struct bh_reason *why)
+static enum bh_violation refused_reason(const struct bh_record *r, const struct bh_refused *p,
+					const struct bh_reason *why)
 {
 	switch (p->cause) {
 	case 'q':
@@ -291,51 +422,17 @@ static enum bh_violation refused_reason(const struct bh_refused *p, const struct
 	}
 	if (!why)
 		return BH_VIOLATION_NO_POLICY_MATCH;
-	switch ((enum bh_reason_kind)why->kind) {
-	case BH_REASON_RULE:
-		return BH_VIOLATION_L3L4_DENIED;
-	case BH_REASON_PROTOCOL:
+	if (why->kind == BH_REASON_PROTOCOL)
 		return BH_VIOLATION_PROTOCOL_MISMATCH;
-	case BH_REASON_ISOLATED:
-	case BH_REASON_NOT_ISOLATED:
-	case BH_REASON_WOULD:
-	case BH_REASON_LEARN:
-	case BH_REASON_HOST:
-	case BH_REASON_INVALID:
-	case BH_REASON_COUNT:
-		break;
-	}
-	return BH_VIOLATION_DEFAULT_DENY;
+	return rule_of(r, why) ? BH_VIOLATION_L3L4_DENIED : BH_VIOLATION_DEFAULT_DENY;
 }
 
-static void describe_refused(struct bh_record *r, const struct bh_refused *p,
-			     const struct bh_decision *d)
+static void refused_verdicts(struct bh_record *r, const struct bh_refused *p,
+			     const struct bh_decision *d, uint32_t word)
 {
-	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
-	const struct bh_reason *why = rs && p->reason ? bh_ruleset_reason(rs, p->reason) : NULL;
 	enum bh_dir other = p->dir == BH_DIR_INGRESS ? BH_DIR_EGRESS : BH_DIR_INGRESS;
-	uint32_t word = p->word ? p->word : BH_WORD_DROP, other_word = word_of(d, other);
+	uint32_t other_word = word_of(d, other);
 
-	r->reason = refused_reason(p, why);
-	r->severity = p->cause == 's' ? "critical" : "warning";
-	r->mode = "enforce";
-	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
-	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
-		r->action = "reset";
-	if (bh_word_verdict(word) == BH_WORD_ALLOW) {
-		/* Not refused at all, but to be recorded. */
-		r->action = "none";
-		r->severity = "info";
-		if (why && why->kind == BH_REASON_WOULD) {
-			r->mode = "monitor";
-			r->would = "drop";
-		} else {
-			const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
-
-			r->reason = rule && rule->action == BH_ACTION_LOG ? BH_VIOLATION_LOG
-									  : BH_VIOLATION_ALERT;
-		}
-	}
 	if (p->cause == 'q' || p->cause == 's')
 		return;
 	word = (word & ~BH_WORD_NUMBER) | (p->reason & BH_WORD_NUMBER);
@@ -348,6 +445,29 @@ static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 		r->verdicts[0] = r->verdicts[1];
 		r->verdicts[1] = v;
 	}
+}
+
+static void describe_refused(struct bh_record *r, const struct bh_refused *p,
+			     const struct bh_decision *d)
+{
+	const struct bh_reason *why = reason_of(r, p->reason);
+	uint32_t word = p->word ? p->word : BH_WORD_DROP;
+
+	refused_verdicts(r, p, d, word);
+	r->reason = refused_reason(r, p, why);
+	if (bh_word_verdict(word) == BH_WORD_ALLOW) {
+		/* Not refused at all, but to be recorded. */
+		describe_allowed(r, why, 0, "drop");
+		return;
+	}
+	r->mode = "enforce";
+	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
+	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
+		r->action = "reset";
+	if (p->cause == 's')
+		r->severity = bh_urgency_name(BH_URGENCY_CRITICAL);
+	else
+		set_refusal_severity(r);
 }
 
 static void write_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,

@@ -161,6 +161,91 @@ static int set_level(struct reader *rd, const struct bh_yaml_node *v, const char
 	return 0;
 }
 
+/* ---- lists ---- */
+
+static int add_prefix(struct bh_prefixes *l, const struct bh_prefix *p)
+{
+	struct bh_prefix *items = reallocarray(l->items, l->n + 1, sizeof(*items));
+
+	if (!items)
+		return -ENOMEM;
+	items[l->n++] = *p;
+	l->items = items;
+	return 0;
+}
+
+static int add_addr(struct bh_addrs *l, const struct bh_addr *a)
+{
+	struct bh_addr *items;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (bh_addr_eq(&l->items[i], a))
+			return 0;
+	items = reallocarray(l->items, l->n + 1, sizeof(*items));
+	if (!items)
+		return -ENOMEM;
+	items[l->n++] = *a;
+	l->items = items;
+	return 0;
+}
+
+/* @fn: with each item, which is a string. Everything that is wrong with the list is said. */
+static int each_item(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+		     int (*fn)(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+			       void *arg),
+		     void *arg)
+{
+	int r = 0;
+
+	if (v->type != BH_YAML_LIST)
+		return complain(rd, v, NULL, "%s is %s; it must be a list", key,
+				bh_yaml_type_name(v->type));
+	for (uint32_t i = 0; r != -ENOMEM && i < v->n; i++) {
+		const struct bh_yaml_node *n = v->items[i];
+
+		if (n->type != BH_YAML_STRING)
+			r = complain(rd, n, NULL, "%s has %s in it; its items are strings", key,
+				     bh_yaml_type_name(n->type));
+		else
+			r = fn(rd, n, key, arg);
+	}
+	return r == -ENOMEM ? r : 0;
+}
+
+static int take_range(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *arg)
+{
+	struct bh_prefix p;
+
+	if (bh_prefix_parse(v->text, &p) < 0)
+		return complain(rd, v, "like 10.244.0.0/16 or fd00:244::/48",
+				"%s: \"%.100s\" is not a range of addresses", key, v->text);
+	return add_prefix(arg, &p);
+}
+
+static int take_resolver(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+			 void *arg)
+{
+	struct bh_addr a;
+
+	if (bh_addr_parse(v->text, &a) < 0)
+		return complain(rd, v, NULL, "%s: \"%.100s\" is not an address", key, v->text);
+	return add_addr(arg, &a);
+}
+
+static int set_ranges(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *field)
+{
+	return each_item(rd, v, key, take_range, field);
+}
+
+static int set_resolvers(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+			 void *field)
+{
+	struct bh_settings *s = bh_container_of(field, struct bh_settings, resolvers);
+
+	s->resolvers_given = true;
+	return each_item(rd, v, key, take_resolver, field);
+}
+
 /* ---- the table of keys ---- */
 
 static const struct {
@@ -173,6 +258,8 @@ static const struct {
 	{ "policyDir", set_path, offsetof(struct bh_settings, policy_dir) },
 	{ "violationLog", set_path, offsetof(struct bh_settings, violation_log) },
 	{ "nodeName", set_string, offsetof(struct bh_settings, node_name) },
+	{ "clusterRanges", set_ranges, offsetof(struct bh_settings, cluster) },
+	{ "resolvers", set_resolvers, offsetof(struct bh_settings, resolvers) },
 	{ "table", set_table, offsetof(struct bh_settings, table) },
 	{ "workers", set_workers, offsetof(struct bh_settings, workers) },
 	{ "queueBase", set_queue, offsetof(struct bh_settings, queue_base) },
@@ -275,6 +362,62 @@ static uint16_t default_workers(void)
 	return (uint16_t)BH_MAX(1, BH_MIN(n, (int)DEFAULT_WORKERS));
 }
 
+static bool is_loopback(const struct bh_addr *a)
+{
+	static const uint8_t one[16] = { [15] = 1 };
+
+	return a->family == 4 ? a->bytes[0] == 127 || a->bytes[0] == 0
+			      : memcmp(a->bytes, one, 15) == 0 && a->bytes[15] <= 1;
+}
+
+int bh_resolvers_parse(const char *text, struct bh_addrs *ret)
+{
+	static const char blank[] = " \t\r", keyword[] = "nameserver";
+	int r = 0;
+
+	for (const char *line = text; r == 0 && *line; line += *line == '\n') {
+		const char *p = line + strspn(line, blank);
+		char word[BH_ADDR_STRLEN];
+		struct bh_addr a;
+		size_t skip, n;
+
+		line += strcspn(line, "\n");
+		if (strncmp(p, keyword, sizeof(keyword) - 1) != 0)
+			continue;
+		p += sizeof(keyword) - 1;
+		skip = strspn(p, blank);
+		p += skip;
+		/* A zone ("fe80::1%eth0") is of no use here, nor what is said behind. */
+		n = strcspn(p, " \t\r\n%#;");
+		if (skip == 0 || n >= sizeof(word))
+			continue;
+		memcpy(word, p, n);
+		word[n] = '\0';
+		if (bh_addr_parse(word, &a) == 0 && !is_loopback(&a))
+			r = add_addr(ret, &a);
+	}
+	return r;
+}
+
+/*
+ * As the engines give them to containers: where the host asks a stub of its own (systemd-resolved), what that one asks.
+ */
+static int host_resolvers(struct bh_addrs *ret)
+{
+	static const char *const files[] = { "/etc/resolv.conf",
+					     "/run/systemd/resolve/resolv.conf" };
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && ret->n == 0 && i < BH_ARRAY_SIZE(files); i++) {
+		bh_autofree char *text = NULL;
+		size_t size;
+
+		if (bh_file_read(files[i], SETTINGS_MAX, &text, &size, NULL) == 0)
+			r = bh_resolvers_parse(text, ret);
+	}
+	return r;
+}
+
 int bh_settings_defaults(struct bh_settings *s, struct bh_err *err)
 {
 	char host[256] = { 0 };
@@ -307,6 +450,8 @@ void bh_settings_done(struct bh_settings *s)
 	free(s->node_name);
 	free(s->table);
 	free(s->worker_program);
+	free(s->cluster.items);
+	free(s->resolvers.items);
 	*s = (struct bh_settings){ .run_dir = NULL };
 }
 
@@ -321,9 +466,18 @@ int bh_settings_load(struct bh_settings *s, const char *file, struct bh_diags *d
 	if (r < 0)
 		return r;
 	r = bh_file_read(path, SETTINGS_MAX, &text, &size, err);
-	if (r == -ENOENT && !file)
-		return 0;
-	if (r < 0)
+	if (r < 0 && (r != -ENOENT || file))
 		return r == -EINVAL ? -EIO : r;
-	return bh_settings_parse(s, path, text, size, d);
+	r = r == 0 ? bh_settings_parse(s, path, text, size, d) : 0;
+	if (r == 0 && !s->resolvers_given && host_resolvers(&s->resolvers) < 0)
+		r = bh_err_set(err, -ENOMEM, "out of memory");
+	return r;
+}
+
+struct bh_surroundings bh_settings_surroundings(const struct bh_settings *s)
+{
+	return (struct bh_surroundings){ .cluster = s->cluster.items,
+					 .n_cluster = s->cluster.n,
+					 .resolvers = s->resolvers.items,
+					 .n_resolvers = s->resolvers.n };
 }

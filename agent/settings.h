@@ -13,6 +13,16 @@
 #include "common/log.h"
 #include "policy/load.h"
 
+struct bh_prefixes {
+	struct bh_prefix *items;
+	size_t n;
+};
+
+struct bh_addrs {
+	struct bh_addr *items;
+	size_t n;
+};
+
 struct bh_settings {
 	char *run_dir;
 	char *state_dir;
@@ -25,6 +35,9 @@ struct bh_settings {
 	uint16_t queue_base;
 	uint16_t nflog_group;
 	enum bh_log_level log_level;
+	struct bh_prefixes cluster; /* clusterRanges */
+	struct bh_addrs resolvers;  /* as written, else the host's own */
+	bool resolvers_given;
 };
 
 void bh_settings_done(struct bh_settings *s);
@@ -39,5 +52,14 @@ int bh_settings_parse(struct bh_settings *s, const char *file, const char *text,
  */
 int bh_settings_load(struct bh_settings *s, const char *file, struct bh_diags *d,
 		     struct bh_err *err) bh_must_check;
+
+/* What they tell the compiler; borrowed from @s. */
+struct bh_surroundings bh_settings_surroundings(const struct bh_settings *s);
+
+/*
+ * The name servers in a resolv.conf(5), but for those of the host alone (loopback, a stub): no container asks there.
+ * Added to @ret. -ENOMEM.
+ */
+int bh_resolvers_parse(const char *text, struct bh_addrs *ret) bh_must_check;
 
 #endif

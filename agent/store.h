@@ -85,7 +85,7 @@ void bh_change_done(struct bh_change *c);
 int bh_store_prepare_apply(struct bh_store *s, const char *file, const char *text, size_t size,
 			   struct bh_change *ret, struct bh_diags *d, struct bh_err *err)
     bh_must_check;
-/* -ENOENT: no such object; -EEXIST: it comes from the policy folder. @ns is ignored for namespaces. */
+/* -ENOENT: no such object; -EEXIST: it comes from the policy folder. @ns is ignored for kinds without. */
 int bh_store_prepare_delete(struct bh_store *s, enum bh_kind kind, const char *ns, const char *name,
 			    struct bh_change *ret, struct bh_diags *d, struct bh_err *err)
     bh_must_check;

@@ -54,6 +54,12 @@ static const char *file_of(const struct bh_policy_set *set, enum bh_kind kind, c
 {
 	const struct bh_policy *p;
 
+	if (kind == BH_KIND_NODE) {
+		for (size_t i = 0; i < set->n_nodes; i++)
+			if (bh_streq(set->nodes[i]->name, name))
+				return set->nodes[i]->file;
+		return NULL;
+	}
 	if (kind == BH_KIND_NAMESPACE) {
 		for (size_t i = 0; i < set->n_namespaces; i++)
 			if (bh_streq(set->namespaces[i]->name, name))
@@ -81,8 +87,8 @@ static int refuse_if_from_folder(const struct bh_store *s, enum bh_kind kind, co
 		return 0;
 	return bh_err_set(err, -EEXIST,
 			  "%s %s%s%s comes from the policy folder: change or remove it in '%s'",
-			  bh_kind_name(kind), kind == BH_KIND_NAMESPACE ? "" : ns,
-			  kind == BH_KIND_NAMESPACE ? "" : "/", name, file);
+			  bh_kind_name(kind), bh_kind_has_ns(kind) ? ns : "",
+			  bh_kind_has_ns(kind) ? "/" : "", name, file);
 }
 
 /* Index in c->applied; c->applied.n: there is none. */
@@ -106,7 +112,7 @@ static int note(const struct bh_store *s, struct bh_change *c, enum bh_kind kind
 	c->items = items;
 	it = &items[c->n++];
 	*it = (struct bh_change_item){ .kind = kind };
-	it->ns = strdup(kind == BH_KIND_NAMESPACE ? "" : ns);
+	it->ns = strdup(bh_kind_has_ns(kind) ? ns : "");
 	it->name = strdup(name);
 	it->path = bh_applied_path(s->applied_dir, kind, ns, name);
 	if (!it->ns || !it->name || !it->path)
@@ -169,6 +175,12 @@ static int put_objects(const struct bh_store *s, struct bh_change *c,
 		r = put_object(s, c, BH_KIND_NAMESPACE, "", set->namespaces[i]->name,
 			       bh_buf_str(&b), err);
 	}
+	for (size_t i = 0; r == 0 && i < set->n_nodes; i++) {
+		bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+
+		bh_node_print(set->nodes[i], &b);
+		r = put_object(s, c, BH_KIND_NODE, "", set->nodes[i]->name, bh_buf_str(&b), err);
+	}
 	for (size_t i = 0; r == 0 && i < set->n_endpoints; i++) {
 		bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
 
@@ -207,7 +219,9 @@ int bh_store_prepare_apply(struct bh_store *s, const char *file, const char *tex
 		r = bh_policies_new(&one, &none, &request, d);
 	if (r < 0)
 		return r == -EINVAL ? bh_err_set(err, r, "the manifests have errors") : oom(err);
-	if (request->set->n_policies + request->set->n_namespaces + request->set->n_endpoints == 0)
+	if (request->set->n_policies + request->set->n_namespaces + request->set->n_endpoints +
+		request->set->n_nodes ==
+	    0)
 		return bh_err_set(err, -ENODATA, "there is no manifest in the request");
 	if (!s->current)
 		return bh_err_set(err, -EBUSY,

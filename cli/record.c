@@ -4,6 +4,8 @@
  *
  *	2026-01-02 03:04:05.678Z reset shop/shell 10.1.0.5 -> shop/web 10.1.0.9:80/tcp protocol_mismatch:
  *	TrafficPolicy shop/web rule 0 "clients" (ingress); expected http, seen ssh; 3 times
+ *
+ * Of ICMP with type and code: "10.1.0.9/icmp 8/0".
  */
 #include "cli/record.h"
 
@@ -103,7 +105,7 @@ static void put_verdict(const json_t *v, struct bh_buf *out)
 		bh_put_clean(out, kind ? kind : "policy");
 		bh_buf_putc(out, ' ');
 		bh_put_clean(out, ns ? ns : "?");
-		bh_buf_putc(out, '/');
+		bh_buf_puts(out, bh_streq(ns, "") ? "" : "/");
 		bh_put_clean(out, name);
 		if (number_of(rule, "index", &index))
 			bh_buf_printf(out, " rule %" PRIu64, index);
@@ -148,6 +150,16 @@ static void put_l7(const json_t *v, struct bh_buf *out)
 	}
 }
 
+/* " 8/0": type and code. */
+static void put_icmp(const json_t *flow, struct bh_buf *out)
+{
+	const json_t *icmp = json_object_get(flow, "icmp");
+	uint64_t type = 0, code = 0;
+
+	if (number_of(icmp, "type", &type) && number_of(icmp, "code", &code))
+		bh_buf_printf(out, " %" PRIu64 "/%" PRIu64, type, code);
+}
+
 static void put_violation(const json_t *v, bool colour, struct bh_buf *out)
 {
 	const char *proto = text_of(json_object_get(v, "flow"), "proto"),
@@ -162,6 +174,7 @@ static void put_violation(const json_t *v, bool colour, struct bh_buf *out)
 	put_side(v, "dst", "dport", out);
 	bh_buf_putc(out, '/');
 	bh_put_clean(out, proto ? proto : "?");
+	put_icmp(json_object_get(v, "flow"), out);
 	bh_buf_putc(out, ' ');
 	bh_put_colour(out, colour, BH_COLOUR_BOLD, reason ? reason : "?");
 	json_array_foreach(list, i, item) {

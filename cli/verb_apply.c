@@ -64,7 +64,7 @@ static int run(const struct bh_args *a)
 	code = bh_manifests_read(&m, &a->files);
 	if (code != BH_EXIT_OK)
 		return code;
-	if (m.set->n_policies + m.set->n_namespaces + m.set->n_endpoints == 0) {
+	if (m.set->n_policies + m.set->n_namespaces + m.set->n_endpoints + m.set->n_nodes == 0) {
 		bh_out_complain("there is nothing to apply: no manifests");
 		return BH_EXIT_FAILED;
 	}

@@ -68,20 +68,24 @@ static int delete_files(const struct bh_args *a, json_t *done)
 
 	if (code != BH_EXIT_OK)
 		return code;
-	if (m.set->n_policies + m.set->n_endpoints + m.set->n_namespaces == 0) {
+	if (m.set->n_policies + m.set->n_endpoints + m.set->n_namespaces + m.set->n_nodes == 0) {
 		bh_out_complain("there is nothing to delete: no manifests");
 		return BH_EXIT_FAILED;
 	}
 	for (size_t i = 0; i < m.set->n_policies; i++) {
 		const struct bh_policy *p = m.set->policies[i];
 
-		failed += delete_one(a, p->kind, p->ns, p->name, done) != BH_EXIT_OK;
+		failed +=
+		    delete_one(a, p->kind, *p->ns ? p->ns : NULL, p->name, done) != BH_EXIT_OK;
 	}
 	for (size_t i = 0; i < m.set->n_endpoints; i++) {
 		const struct bh_endpoint *e = m.set->endpoints[i];
 
 		failed += delete_one(a, BH_KIND_ENDPOINT, e->ns, e->name, done) != BH_EXIT_OK;
 	}
+	for (size_t i = 0; i < m.set->n_nodes; i++)
+		failed +=
+		    delete_one(a, BH_KIND_NODE, NULL, m.set->nodes[i]->name, done) != BH_EXIT_OK;
 	for (size_t i = 0; i < m.set->n_namespaces; i++)
 		failed += delete_one(a, BH_KIND_NAMESPACE, NULL, m.set->namespaces[i]->name,
 				     done) != BH_EXIT_OK;
@@ -114,7 +118,7 @@ static int run(const struct bh_args *a)
 
 	if (code != BH_EXIT_OK)
 		return code;
-	if (kind == BH_KIND_NAMESPACE)
+	if (!bh_kind_has_ns(kind))
 		ns = NULL;
 	if (a->format == BH_FORMAT_JSON)
 		done = json_array();
@@ -143,8 +147,10 @@ const struct bh_verb bh_verb_delete = {
 	.words = "[KIND NAME]",
 	.summary = "Takes policies and other manifests back",
 	.text =
-	    "KIND is NetworkPolicy, TrafficPolicy, Namespace or Endpoint. Only what was applied can be\n"
-	    "deleted: what is in the policy folder goes by removing its file.\n"
+	    "KIND is NetworkPolicy (netpol), TrafficPolicy (tp), ClusterTrafficPolicy (ctp),\n"
+	    "ClusterNetworkPolicy (cnp), AdminNetworkPolicy (anp), BaselineAdminNetworkPolicy (banp),\n"
+	    "Namespace (ns), Endpoint (ep) or Node, in any case. Only what was applied can be deleted:\n"
+	    "what is in the policy folder goes by removing its file.\n"
 	    "When it returns the change is enforced.\n",
 	.options = options,
 	.formats = BH_FORMATS_TEXT,

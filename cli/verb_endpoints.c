@@ -11,38 +11,6 @@
 
 #include "common/banned.h"
 
-static void add_addresses(struct bh_table *t, const json_t *v)
-{
-	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
-	json_t *list = NULL, *item;
-	size_t i;
-
-	if (bh_json_arr(v, "addresses", &list, NULL) == 0) {
-		json_array_foreach(list, i, item) {
-			const char *s = json_string_value(item);
-
-			bh_buf_printf(&b, "%s%s", i > 0 ? "," : "", s ? s : "?");
-		}
-	}
-	bh_table_add(t, bh_buf_str(&b));
-}
-
-static void add_labels(struct bh_table *t, const json_t *v)
-{
-	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
-	json_t *obj = NULL, *item;
-	const char *key;
-
-	if (bh_json_obj(v, "labels", &obj, NULL) == 0) {
-		json_object_foreach(obj, key, item) {
-			const char *s = json_string_value(item);
-
-			bh_buf_printf(&b, "%s%s=%s", b.len > 0 ? "," : "", key, s ? s : "?");
-		}
-	}
-	bh_table_add(t, bh_buf_str(&b));
-}
-
 static int print_table(const json_t *list)
 {
 	static const char *const head[] = { "NAMESPACE", "NAME",      "STATE", "NODE",
@@ -66,9 +34,9 @@ static int print_table(const json_t *list)
 		else
 			bh_table_add(&t, "remote");
 		bh_table_add(&t, bh_view_str(item, "node"));
-		add_addresses(&t, item);
+		bh_view_add_addresses(&t, item);
 		bh_table_add(&t, bh_view_str(item, "hostIf"));
-		add_labels(&t, item);
+		bh_view_add_labels(&t, item);
 	}
 	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
 		bh_out_complain("out of memory");

@@ -17,11 +17,19 @@
 
 static bool wanted(const struct bh_args *a, enum bh_kind kind, const json_t *v)
 {
+	bool by_ns = a->ns && (kind == BH_KIND_INVALID || bh_kind_has_ns(kind));
+
 	if (kind != BH_KIND_INVALID && !bh_streq(bh_view_str(v, "kind"), bh_kind_name(kind)))
 		return false;
-	if (a->ns && !bh_streq(bh_view_str(v, "namespace"), a->ns))
+	if (by_ns && !bh_streq(bh_view_str(v, "namespace"), a->ns))
 		return false;
 	return a->words.n < 2 || bh_streq(bh_view_str(v, "name"), a->words.items[1]);
+}
+
+/* Which of the agent's lists: policies, or what else there are manifests of. */
+static const char *list_of(enum bh_kind kind)
+{
+	return kind == BH_KIND_INVALID || bh_kind_is_policy(kind) ? "policies" : "others";
 }
 
 /* What is asked for, of the agent's list. */
@@ -37,7 +45,7 @@ static int fetch(const struct bh_args *a, enum bh_kind kind, json_t *ret_list)
 
 	if (bh_agent_json(&req, &v) < 0)
 		return BH_EXIT_FAILED;
-	if (bh_json_arr(v, "policies", &list, &err) < 0) {
+	if (bh_json_arr(v, list_of(kind), &list, &err) < 0) {
 		bh_out_complain("the agent's list of policies cannot be read: %s", err.msg);
 		return BH_EXIT_FAILED;
 	}
@@ -48,8 +56,10 @@ static int fetch(const struct bh_args *a, enum bh_kind kind, json_t *ret_list)
 		}
 	}
 	if (a->words.n == 2 && json_array_size(ret_list) == 0) {
+		bool ns = a->ns && bh_kind_has_ns(kind);
+
 		bh_out_complain("no %s '%s'%s%s", bh_kind_name(kind), a->words.items[1],
-				a->ns ? " in namespace " : "", a->ns ? a->ns : "");
+				ns ? " in namespace " : "", ns ? a->ns : "");
 		return BH_EXIT_FAILED;
 	}
 	return BH_EXIT_OK;
@@ -65,6 +75,18 @@ static void add_number(struct bh_table *t, const json_t *v, const char *key)
 		bh_table_printf(t, "%" PRIu64, n);
 }
 
+/* With its place in the tier, where it has one. */
+static void add_tier(struct bh_table *t, const json_t *v)
+{
+	const char *tier = bh_view_str(v, "tier");
+	uint64_t priority = 0;
+
+	if (bh_view_u64(v, "priority", &priority))
+		bh_table_printf(t, "%s %" PRIu64, tier, priority);
+	else
+		bh_table_add(t, tier);
+}
+
 static int print_table(const json_t *list)
 {
 	static const char *const head[] = { "KIND",    "NAMESPACE", "NAME",   "TIER", "MODE",
@@ -77,23 +99,44 @@ static int print_table(const json_t *list)
 	bh_table_init(&t, head, BH_ARRAY_SIZE(head));
 	json_array_foreach(list, i, item) {
 		json_t *rules = json_object_get(item, "rules");
-		const char *mode = bh_view_str(item, "mode"), *file = bh_view_str(item, "file");
-		uint64_t line = 0;
+		const char *mode = bh_view_str(item, "mode");
 
 		bh_table_add(&t, bh_view_str(item, "kind"));
 		bh_table_add(&t, bh_view_str(item, "namespace"));
 		bh_table_add(&t, bh_view_str(item, "name"));
-		bh_table_add(&t, bh_view_str(item, "tier"));
+		add_tier(&t, item);
 		bh_table_add_colour(&t, mode,
 				    bh_streq(mode, "enforce") ? BH_COLOUR_NONE : BH_COLOUR_YELLOW);
 		add_number(&t, rules, "ingress");
 		add_number(&t, rules, "egress");
 		bh_table_add(&t, bh_view_str(item, "origin"));
-		if (*file != '\0' && bh_json_u64(item, "line", UINT32_MAX, &line, NULL) == 0 &&
-		    line > 0)
-			bh_table_printf(&t, "%s:%" PRIu64, file, line);
-		else
-			bh_table_add(&t, file);
+		bh_view_add_place(&t, item);
+	}
+	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
+		bh_out_complain("out of memory");
+		return BH_EXIT_FAILED;
+	}
+	return bh_out_write(&out);
+}
+
+static int print_others(const json_t *list)
+{
+	static const char *const head[] = { "KIND",   "NAMESPACE", "NAME", "ADDRESSES",
+					    "LABELS", "ORIGIN",    "FILE" };
+	bh_cleanup(bh_table_done) struct bh_table t = { .n = 0 };
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	json_t *item;
+	size_t i;
+
+	bh_table_init(&t, head, BH_ARRAY_SIZE(head));
+	json_array_foreach(list, i, item) {
+		bh_table_add(&t, bh_view_str(item, "kind"));
+		bh_table_add(&t, bh_view_str(item, "namespace"));
+		bh_table_add(&t, bh_view_str(item, "name"));
+		bh_view_add_addresses(&t, item);
+		bh_view_add_labels(&t, item);
+		bh_table_add(&t, bh_view_str(item, "origin"));
+		bh_view_add_place(&t, item);
 	}
 	if (bh_table_print(&t, bh_colour_wanted(STDOUT_FILENO), &out) < 0) {
 		bh_out_complain("out of memory");
@@ -133,7 +176,7 @@ static int print_yaml(const struct bh_args *a, const json_t *list)
 	return bh_out_write(&out);
 }
 
-/* Everything at once, namespaces too. */
+/* Everything at once, namespaces and nodes too. */
 static int print_all_yaml(const struct bh_args *a)
 {
 	const struct bh_request req = { .socket = a->socket,
@@ -157,11 +200,6 @@ static int run(const struct bh_args *a)
 		bh_out_complain("get: %s", err.msg);
 		return BH_EXIT_USAGE;
 	}
-	if (kind == BH_KIND_NAMESPACE || kind == BH_KIND_ENDPOINT) {
-		bh_out_complain(
-		    "get: only policies are listed here; 'bulkhead endpoints' lists endpoints");
-		return BH_EXIT_USAGE;
-	}
 	if (a->format == BH_FORMAT_YAML && a->words.n == 0 && !a->ns)
 		return print_all_yaml(a);
 	code = fetch(a, kind, list);
@@ -169,7 +207,7 @@ static int run(const struct bh_args *a)
 		return code;
 	switch (a->format) {
 	case BH_FORMAT_JSON:
-		v = json_pack("{s:O}", "policies", list);
+		v = json_pack("{s:O}", list_of(kind), list);
 		return bh_out_json(v);
 	case BH_FORMAT_YAML:
 		return print_yaml(a, list);
@@ -178,7 +216,7 @@ static int run(const struct bh_args *a)
 	case BH_FORMAT_COUNT:
 		break;
 	}
-	return print_table(list);
+	return bh_streq(list_of(kind), "policies") ? print_table(list) : print_others(list);
 }
 
 static const struct bh_option options[] = {
@@ -192,14 +230,17 @@ const struct bh_verb bh_verb_get = {
 	.words = "[KIND [NAME]]",
 	.summary = "Lists the policies in force, or prints them as written",
 	.text =
-	    "KIND is NetworkPolicy or TrafficPolicy, in any case. INGRESS and EGRESS count rules.\n"
-	    "-o yaml prints the manifests; without KIND the namespaces too.\n",
+	    "KIND is NetworkPolicy (netpol), TrafficPolicy (tp), ClusterTrafficPolicy (ctp),\n"
+	    "ClusterNetworkPolicy (cnp), AdminNetworkPolicy (anp), BaselineAdminNetworkPolicy (banp),\n"
+	    "in any case; INGRESS and EGRESS count rules. Namespace (ns), Node and Endpoint (ep) list\n"
+	    "what there are manifests of ('bulkhead endpoints' knows the others too). -o yaml prints the\n"
+	    "manifests; without KIND those of policies, namespaces and nodes.\n",
 	.options = options,
 	.formats = BH_FORMATS_ALL,
 	.agent = true,
 	.max_words = 2,
 	.exits = "  0  printed\n"
-		 "  1  no such policy, or no agent\n",
+		 "  1  no such object, or no agent\n",
 	.example = "bulkhead get TrafficPolicy web -n shop -o yaml",
 	.run = run,
 };

@@ -9,7 +9,13 @@
 #ifndef BH_CLI_VIEW_H
 #define BH_CLI_VIEW_H
 
+#include "cli/out.h"
 #include "common/json.h"
+
+/* Cells of tables: "10.1.0.5,fd00::5", "app=web,tier=front", "FILE:LINE". */
+void bh_view_add_addresses(struct bh_table *t, const json_t *v);
+void bh_view_add_labels(struct bh_table *t, const json_t *v);
+void bh_view_add_place(struct bh_table *t, const json_t *v);
 
 /* "" where it is missing or no string. */
 static inline const char *bh_view_str(const json_t *v, const char *key)

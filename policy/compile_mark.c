@@ -289,11 +289,24 @@ static int sort_by(struct bh_state *s, struct bh_u32s *l,
 	return 0;
 }
 
+/* The dictionaries are about to forget what is not alive: should it come back, it asks again. */
+static void forget_numbers(struct bh_state *s)
+{
+	for (size_t i = 0; i < s->reason_keys.n; i++)
+		s->reasons[i].number = 0;
+	for (size_t i = 0; i < s->pred_keys.n; i++)
+		s->preds[i].number = 0;
+	for (size_t i = 0; i < s->contract_keys.n; i++)
+		s->contracts[i].number = 0;
+}
+
 int bh_live_number(struct bh_state *s, struct bh_live *l, bool all)
 {
 	struct bh_compiler *c = s->c;
 	int r;
 
+	if (all)
+		forget_numbers(s);
 	r = interned_number(s, &l->reasons, &s->reason_keys, sizeof(uint64_t), &c->reasons,
 			    "reason", reason_number, all);
 	if (r == 0)

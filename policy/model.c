@@ -333,6 +333,11 @@ bool bh_kind_is_cluster(enum bh_kind k)
 	return k >= BH_KIND_CLUSTER_NETWORK_POLICY && k <= BH_KIND_CLUSTER_TRAFFIC_POLICY;
 }
 
+bool bh_kind_has_ns(enum bh_kind k)
+{
+	return k == BH_KIND_NETWORK_POLICY || k == BH_KIND_TRAFFIC_POLICY || k == BH_KIND_ENDPOINT;
+}
+
 void bh_policy_put_name(struct bh_buf *b, const struct bh_policy *p)
 {
 	bh_buf_printf(b, "%s %s%s%s", bh_kind_name(p->kind), p->ns, *p->ns ? "/" : "", p->name);

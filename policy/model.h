@@ -426,6 +426,7 @@ bool bh_name_match(const char *pattern, const char *name);
 
 bool bh_kind_is_policy(enum bh_kind k);
 bool bh_kind_is_cluster(enum bh_kind k); /* a policy that stands in no namespace */
+bool bh_kind_has_ns(enum bh_kind k);     /* its objects stand in a namespace */
 /* "NetworkPolicy shop/web", "ClusterTrafficPolicy no-shells". */
 struct bh_buf;
 void bh_policy_put_name(struct bh_buf *b, const struct bh_policy *p);

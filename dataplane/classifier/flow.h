@@ -36,7 +36,7 @@
 /* As the original direction shows it. Hashed as memory: no padding, unused bytes zero. */
 struct bh_flow_key {
 	uint8_t client[16], server[16];
-	uint16_t cport, sport;
+	uint16_t cport, sport; /* ICMP: dataplane/icmp.h */
 	uint8_t family;
 	uint8_t l4;
 	uint8_t where; /* the hook; input and output of this host count as one */

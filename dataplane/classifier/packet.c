@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "dataplane/classifier/bytes.h"
-#include "policy/model.h"
+#include "dataplane/icmp.h"
 
 #include "common/banned.h"
 
@@ -140,6 +140,7 @@ static bool parse_icmp(const struct cursor *c, struct bh_headers *h)
 {
 	if (c->have < 4)
 		return false;
+	bh_icmp_ports(h->l4, c->p[0], c->p[1], &h->sport, &h->dport);
 	if (h->l4 == BH_L4_ICMPV6)
 		h->icmp_error = c->p[0] < 128;
 	else /* unreachable, quench, redirect, time exceeded, parameter problem */

@@ -35,7 +35,7 @@ struct bh_headers {
 	uint8_t l4;              /* IANA number of the first header that is no extension */
 	bool icmp_error;         /* ICMP, ICMPv6: speaks of another packet */
 	uint8_t flags;           /* TCP */
-	uint16_t sport, dport;   /* TCP, UDP, SCTP; else 0 */
+	uint16_t sport, dport;   /* TCP, UDP, SCTP; ICMP: dataplane/icmp.h; else 0 */
 	uint16_t urgent;         /* TCP */
 	uint32_t seq, ack;       /* TCP */
 	const uint8_t *l4_start; /* the transport header, borrowed */

@@ -614,7 +614,7 @@ void bh_chains_bump(const struct bh_chains *c)
 	bh_chain_reports(&m);
 }
 
-void bh_chains_relevel(const struct bh_chains *c, const uint32_t old[2])
+void bh_chains_relevel(const struct bh_chains *c, const uint64_t old[2])
 {
 	static const struct pair *const pairs[] = { &bh_chain_fresh,  &bh_chain_fresh_ep,
 						    &bh_chain_again,  &bh_chain_again_ep,

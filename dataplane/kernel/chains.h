@@ -17,7 +17,7 @@ struct bh_chains {
 	const struct bh_kernel_caps *caps;
 	uint8_t family; /* NFPROTO_IPV4, NFPROTO_IPV6 */
 	unsigned epoch;
-	uint32_t levels[2]; /* ingress, egress */
+	uint64_t levels[2]; /* ingress, egress */
 };
 
 /* All of them, with their rules and counters. */
@@ -25,7 +25,7 @@ void bh_chains_make(const struct bh_chains *c);
 /* Those that hold the epoch, anew. */
 void bh_chains_bump(const struct bh_chains *c);
 /* Those that look cells up, anew. @old: the levels they were made for. */
-void bh_chains_relevel(const struct bh_chains *c, const uint32_t old[2]);
+void bh_chains_relevel(const struct bh_chains *c, const uint64_t old[2]);
 /* Over everything that bh_chains_make() makes, whatever the epoch and the levels. 0: out of memory */
 uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kernel_caps *caps);
 

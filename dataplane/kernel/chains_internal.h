@@ -61,7 +61,7 @@ void bh_chain_levels(struct maker *m);
 /* Those that record what passes; they hold the epoch. */
 void bh_chain_reports(struct maker *m);
 /* Makes the chains that judge by contract, for each of @levels that can meet one. */
-void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush);
+void bh_chain_judges(struct maker *m, const uint64_t levels[2], bool flush);
 
 /* chains_l7.c */
 void bh_chain_l7_names(struct maker *m);

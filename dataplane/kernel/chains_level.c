@@ -26,6 +26,14 @@
  * the packet, which dies. A fourth, `report_*`, exists while some cell allows and is to be recorded: it reports the
  * first packet of such a flow.
  *
+ * DOC: ICMP
+ *
+ * Type and code are the first two bytes of the header. Conntrack keeps them, too: in the tuple of the question, where
+ * other protocols have their destination port (`ct original proto-dst`), and NAT never changes them. So every chain
+ * that goes by the tuples knows them, for both directions. Conntrack follows only questions that have an answer (echo,
+ * timestamp ...; node information). Errors belong to the connection that they speak of and pass as related; what is
+ * neither is nobody's and ends in `untracked`, whatever the policies say.
+ *
  * DOC: Contracts
  *
  * When a flow is decided again, each level has a chain judge_* for cells that are contracts. A level's rule that
@@ -57,8 +65,8 @@ enum place { FRESH, AGAIN, WHY, REPORT };
 
 static const char *const peer_names[] = { "class", "endpoint", "cidr", "any" };
 BH_STATIC_ASSERT_TABLE(peer_names, BH_LEVEL_PEER_COUNT);
-static const char *const port_names[] = { "port",       "tcp_range", "udp_range",
-					  "sctp_range", "l4",        "any" };
+static const char *const port_names[] = { "port",       "code",       "tcp_range", "udp_range",
+					  "sctp_range", "icmp_range", "l4",        "any" };
 BH_STATIC_ASSERT_TABLE(port_names, BH_LEVEL_PORT_COUNT);
 
 #define JUDGE_NAME_SIZE 40
@@ -84,6 +92,15 @@ static void load_port(struct maker *m, bool header, unsigned reg)
 		bh_x_ct(&m->x, NFT_CT_PROTO_SRC, reg, REPLY);
 }
 
+/* Type and code of ICMP; conntrack has those of the question where others have the port that is asked for. */
+static void load_code(struct maker *m, bool header, unsigned reg)
+{
+	if (header)
+		bh_x_payload(&m->x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 2, reg);
+	else
+		bh_x_ct(&m->x, NFT_CT_PROTO_DST, reg, ORIGINAL);
+}
+
 /* The word for the key at @key into R_WORD, its verdict alone into R_VERDICT. */
 static void load_word(struct maker *m, enum bh_kset set, unsigned key)
 {
@@ -95,15 +112,51 @@ static void load_word(struct maker *m, enum bh_kset set, unsigned key)
 
 static enum bh_kset range_set(unsigned port)
 {
-	return port == BH_LEVEL_PORT_TCP   ? BH_KSET_PORT_TCP
-	       : port == BH_LEVEL_PORT_UDP ? BH_KSET_PORT_UDP
-					   : BH_KSET_PORT_SCTP;
+	return port == BH_LEVEL_PORT_TCP    ? BH_KSET_PORT_TCP
+	       : port == BH_LEVEL_PORT_UDP  ? BH_KSET_PORT_UDP
+	       : port == BH_LEVEL_PORT_SCTP ? BH_KSET_PORT_SCTP
+					    : BH_KSET_PORT_ICMP;
+}
+
+/* The protocol and the port of a level's key. */
+static void load_l4_port(struct maker *m, unsigned port, bool header)
+{
+	static const uint32_t zero;
+	const uint8_t code[4] = { m->f->icmp, 0, 0, 1 };
+	unsigned addr = m->f->reg_addr;
+	struct bh_x *x = &m->x;
+
+	if (port == BH_LEVEL_PORT_ANY)
+		bh_x_imm(x, R_L4, &zero, sizeof(zero));
+	else if (port == BH_LEVEL_PORT_CODE)
+		bh_x_imm(x, R_L4, code, sizeof(code));
+	else
+		bh_x_meta(x, NFT_META_L4PROTO, R_L4);
+	switch (port) {
+	case BH_LEVEL_PORT_EXACT:
+		load_port(m, header, R_PORT);
+		break;
+	case BH_LEVEL_PORT_CODE:
+		load_code(m, header, R_PORT);
+		break;
+	case BH_LEVEL_PORT_TCP:
+	case BH_LEVEL_PORT_UDP:
+	case BH_LEVEL_PORT_SCTP:
+		load_port(m, header, addr);
+		bh_x_map(x, bh_kset_name(range_set(port)), addr, R_PORT);
+		break;
+	case BH_LEVEL_PORT_ICMP:
+		load_code(m, header, addr);
+		bh_x_map(x, bh_kset_name(range_set(port)), addr, R_PORT);
+		break;
+	default:
+		break;
+	}
 }
 
 /* The key of a level's cell in registers 0-4, and its word in R_WORD. */
 static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned port, bool header)
 {
-	static const uint32_t zero;
 	unsigned addr = m->f->reg_addr;
 	struct bh_x *x = &m->x;
 
@@ -113,6 +166,8 @@ static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned por
 		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_UDP);
 	else if (port == BH_LEVEL_PORT_SCTP)
 		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_SCTP);
+	else if (port == BH_LEVEL_PORT_CODE || port == BH_LEVEL_PORT_ICMP)
+		bh_x_if_l4(x, NFT_CMP_EQ, m->f->icmp);
 
 	imm16(m, dir == IN ? BH_DIR_INGRESS : BH_DIR_EGRESS, 0);
 	bh_chain_subject(m, dir, header, addr);
@@ -124,16 +179,7 @@ static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned por
 		if (peer == BH_LEVEL_PEER_ENDPOINT)
 			bh_x_bits32(x, 2, 2, BH_PEER_ANY_ENDPOINT, 0);
 	}
-	if (port != BH_LEVEL_PORT_ANY)
-		bh_x_meta(x, NFT_META_L4PROTO, R_L4);
-	else
-		bh_x_imm(x, R_L4, &zero, sizeof(zero));
-	if (port == BH_LEVEL_PORT_EXACT) {
-		load_port(m, header, R_PORT);
-	} else if (port <= BH_LEVEL_PORT_SCTP) {
-		load_port(m, header, addr);
-		bh_x_map(x, bh_kset_name(range_set(port)), addr, R_PORT);
-	}
+	load_l4_port(m, port, header);
 	load_word(m, BH_KSET_CELL, 0);
 }
 
@@ -198,7 +244,7 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 
-static bool uses_peer(uint32_t levels, unsigned peer)
+static bool uses_peer(uint64_t levels, unsigned peer)
 {
 	for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
 		if (levels & bh_level(peer, port))
@@ -295,7 +341,7 @@ static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned p
 	bh_x_goto(x, bh_chain_no.name[dir]);
 }
 
-void bh_chain_judges(struct maker *m, const uint32_t levels[2], bool flush)
+void bh_chain_judges(struct maker *m, const uint64_t levels[2], bool flush)
 {
 	char name[JUDGE_NAME_SIZE];
 
@@ -324,7 +370,7 @@ void bh_chain_reports(struct maker *m)
 
 void bh_chain_levels(struct maker *m)
 {
-	const uint32_t *levels = m->c->levels;
+	const uint64_t *levels = m->c->levels;
 
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		for (enum place p = FRESH; p <= WHY; p++)

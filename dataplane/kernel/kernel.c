@@ -180,8 +180,9 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, found) < 0)
 		return false;
 	/* Both are always written together. */
-	return s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER &&
-	       s6[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER &&
+	return (s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER ||
+		s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_FIRST) &&
+	       s6[BH_STATE_FORMAT] == s4[BH_STATE_FORMAT] &&
 	       s4[BH_STATE_EPOCH] == s6[BH_STATE_EPOCH] && s4[BH_STATE_EPOCH] <= BH_EPOCH_MAX &&
 	       s4[BH_STATE_REVISION_LO] == s6[BH_STATE_REVISION_LO] &&
 	       s4[BH_STATE_REVISION_HI] == s6[BH_STATE_REVISION_HI] &&
@@ -192,6 +193,7 @@ static bool has_our_chains(struct bh_kernel *k, const struct bh_found *found)
 {
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
 		if ((found->flags[f] & NFT_TABLE_F_DORMANT) ||
+		    found->state[f][BH_STATE_FORMAT] != BH_STATE_FORMAT_NUMBER ||
 		    found->state[f][BH_STATE_CHAINS_LO] != (uint32_t)k->chains_hash ||
 		    found->state[f][BH_STATE_CHAINS_HI] != (uint32_t)(k->chains_hash >> 32))
 			return false;
@@ -222,10 +224,6 @@ static void take_state(struct bh_kernel *k, const struct bh_found *found)
 	k->epoch = s[BH_STATE_EPOCH];
 	k->untouched = s[BH_STATE_APPLIED] == 0;
 	k->now.revision = (uint64_t)s[BH_STATE_REVISION_HI] << 32 | s[BH_STATE_REVISION_LO];
-	for (unsigned f = 0; f < BH_FAMILIES; f++) {
-		k->now.levels[f][0] = found->state[f][BH_STATE_LEVELS_IN] & BH_LEVEL_ALL;
-		k->now.levels[f][1] = found->state[f][BH_STATE_LEVELS_EG] & BH_LEVEL_ALL;
-	}
 }
 
 /* What must be there is known: as it was, whatever became of it, in one transaction. */
@@ -261,7 +259,8 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		if (r < 0)
 			return r;
 	}
-	if (!is_readable(k, &found) || bh_read_elements(k, &k->now) < 0) {
+	if (!is_readable(k, &found) ||
+	    bh_read_elements(k, found.state[0][BH_STATE_FORMAT], &k->now) < 0) {
 		*ret_adopted = false;
 		r = build_new(k, &found, err);
 	} else {
@@ -313,7 +312,7 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 		return r;
 	r = bh_read_state(k, &found);
 	if (r == 0)
-		r = bh_read_elements(k, &is);
+		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, &is);
 	if (r == -ENOENT || r == -ESTALE)
 		return bh_err_set(err, -ESTALE,
 				  "maps of table %s are gone or hold what we never put there",

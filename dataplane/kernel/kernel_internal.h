@@ -48,7 +48,8 @@ int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *re
 int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err) bh_must_check;
 /* -ENOENT: a map is missing. */
 int bh_read_state(struct bh_kernel *k, struct bh_found *ret) bh_must_check;
-int bh_read_elements(struct bh_kernel *k, struct bh_projection *ret) bh_must_check;
+/* @format: of the tables (BH_STATE_FORMAT). */
+int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection *ret) bh_must_check;
 /* Chains and numbers of rules as they should be? 0, -ESTALE. */
 int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 

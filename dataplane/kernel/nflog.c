@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #include "common/util.h"
+#include "dataplane/icmp.h"
 #include "dataplane/kernel/nl.h"
 #include "dataplane/marks.h"
 #include "policy/ruleset.h"
@@ -126,6 +127,8 @@ static void read_ports(struct bh_refused *r, const uint8_t *p, size_t len)
 {
 	bool ported = r->l4 == BH_L4_TCP || r->l4 == BH_L4_UDP || r->l4 == BH_L4_SCTP;
 
+	if ((r->l4 == BH_L4_ICMP || r->l4 == BH_L4_ICMPV6) && len >= 2)
+		bh_icmp_ports(r->l4, p[0], p[1], &r->sport, &r->dport);
 	if (!ported || len < 4)
 		return;
 	r->sport = be16_at(p);

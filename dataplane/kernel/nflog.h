@@ -27,7 +27,7 @@ struct bh_refused {
 	uint32_t iif, oif;       /* 0: none */
 	struct bh_addr src, dst; /* of the packet */
 	uint8_t l4;
-	uint16_t sport, dport; /* 0 where the protocol has none */
+	uint16_t sport, dport; /* 0 where the protocol has none; ICMP: dataplane/icmp.h */
 	uint32_t len;          /* bytes of the packet */
 };
 

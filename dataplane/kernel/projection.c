@@ -8,19 +8,23 @@
  *	subj_in/_eg	addresses of local endpoints that some policy selects in that direction -> class
  *	cidr		the rule set's CIDR pieces -> class. Only asked for addresses that are in no endpoint. If a
  *			cell names "the world", what lies between the pieces is the world
- *	port_*		ranges of ports that cells name -> piece
+ *	port_*		ranges of ports that cells name -> piece; of ICMP those of this family's
  *	cell		the cells of subjects that have an address of this family here
  *	contract_result	each contract that such a cell refers to: a word for every result that has one of its own,
  *			and one for any other (result 0)
  *
- * What cannot be read as one of the known words becomes a drop: it never allows.
+ * What cannot be read as one of the known words becomes a drop: it never allows. Rows of the own node
+ * (BH_CLASS_HOST) stay out: what goes between a container and its node passes input and output, not forward, and those
+ * chains ask no cells yet. A rule set that refuses something there is refused as a whole. Types of the other family's ICMP stay out, too.
  *
  * DOC: Keys
  *
  * A key is what stands in the registers: numbers of ours in host order, header fields as in the packet. The order
  * of a cell's is direction, subject, peer, port, protocol, which chains_level.c explains. A
  * port is two bytes and two zero bytes; a piece of a range is its number as two bytes in network order, a
- * zero and a one, so that it never equals a port and nft(8) shows its number. A result stands where it
+ * zero and a one, so that it never equals a port and nft(8) shows its number. Type and code of ICMP stand where a port
+ * stands, and the protocol is then followed by two zero bytes and a one: what stands in an ICMP packet where others have
+ * their ports is a checksum, which its sender chooses, and must not find them. A result stands where it
  * stands in the conntrack mark; before contract and result comes a zero, for the same reason.
  *
  * Cells come sorted from the rule set and in that order they go into the projection, so that a change of one
@@ -29,47 +33,19 @@
 #include "dataplane/kernel/projection.h"
 
 #include <arpa/inet.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/util.h"
+#include "dataplane/kernel/projection_key.h"
 #include "dataplane/marks.h"
 
 #include "common/banned.h"
 
-static const char *const names[] = {
-	[BH_KSET_INVALID] = "?",         [BH_KSET_PEER] = "peer",
-	[BH_KSET_SUBJ_IN] = "subj_in",   [BH_KSET_SUBJ_EG] = "subj_eg",
-	[BH_KSET_CIDR] = "cidr",         [BH_KSET_PORT_TCP] = "port_tcp",
-	[BH_KSET_PORT_UDP] = "port_udp", [BH_KSET_PORT_SCTP] = "port_sctp",
-	[BH_KSET_CELL] = "cell",         [BH_KSET_RESULT] = "contract_result",
-	[BH_KSET_STATE] = "state",
-};
-BH_STATIC_ASSERT_TABLE(names, BH_KSET_COUNT);
-
 /* ---- maps and their keys ---- */
-
-/* Bytes of a cell's key behind direction, subject, peer. */
-#define KEY_PORT 12
-#define KEY_L4   16
-
-const char *bh_kset_name(enum bh_kset s)
-{
-	return s < BH_KSET_COUNT ? names[s] : "?";
-}
-
-enum bh_kset bh_kset_by_name(const char *name)
-{
-	for (enum bh_kset s = BH_KSET_INVALID + 1; s < BH_KSET_COUNT; s++)
-		if (bh_streq(name, names[s]))
-			return s;
-	return BH_KSET_INVALID;
-}
 
 bool bh_kset_is_interval(enum bh_kset s)
 {
-	return s == BH_KSET_CIDR || s == BH_KSET_PORT_TCP || s == BH_KSET_PORT_UDP ||
-	       s == BH_KSET_PORT_SCTP;
+	return s >= BH_KSET_CIDR && s <= BH_KSET_PORT_ICMP;
 }
 
 bool bh_kset_has_words(enum bh_kset s)
@@ -83,6 +59,7 @@ size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 	case BH_KSET_PORT_TCP:
 	case BH_KSET_PORT_UDP:
 	case BH_KSET_PORT_SCTP:
+	case BH_KSET_PORT_ICMP:
 		return 2;
 	case BH_KSET_CELL:
 		return 20;
@@ -93,20 +70,6 @@ size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 	default:
 		return family == 4 ? 4 : 16;
 	}
-}
-
-static uint32_t word_at(const void *key, unsigned i)
-{
-	uint32_t w;
-
-	memcpy(&w, (const uint8_t *)key + i * sizeof(w), sizeof(w));
-	return w;
-}
-
-/* The port of a cell as a number that keeps the rule set's order: pieces behind all ports. */
-static uint32_t port_rank(const uint8_t *p)
-{
-	return (uint32_t)p[3] << 16 | (uint32_t)p[0] << 8 | p[1];
 }
 
 static int cmp_u32(uint32_t a, uint32_t b)
@@ -125,11 +88,11 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b)
 	if (!bh_kset_has_words(a->set))
 		return memcmp(a->key, b->key, a->key_len);
 	for (unsigned i = 0; r == 0 && i < 3; i++)
-		r = cmp_u32(word_at(a->key, i), word_at(b->key, i));
+		r = cmp_u32(bh_key_word(a->key, i), bh_key_word(b->key, i));
 	if (r != 0 || a->set == BH_KSET_RESULT)
 		return r;
-	r = cmp_u32(a->key[KEY_L4], b->key[KEY_L4]);
-	return r != 0 ? r : cmp_u32(port_rank(&a->key[KEY_PORT]), port_rank(&b->key[KEY_PORT]));
+	r = cmp_u32(a->key[BH_KEY_L4], b->key[BH_KEY_L4]);
+	return r != 0 ? r : cmp_u32(bh_key_port(a->key), bh_key_port(b->key));
 }
 
 static int cmp_elems(const void *a, const void *b)
@@ -137,60 +100,9 @@ static int cmp_elems(const void *a, const void *b)
 	return bh_kelem_cmp(a, b);
 }
 
-static void cell_text(const uint8_t *key, char *buf, size_t size)
+static uint8_t icmp_of(uint8_t family)
 {
-	char peer[24], port[16], l4[8];
-
-	if (word_at(key, 2) == BH_PEER_ANY)
-		(void)snprintf(peer, sizeof(peer), "any");
-	else if (word_at(key, 2) == BH_PEER_ANY_ENDPOINT)
-		(void)snprintf(peer, sizeof(peer), "endpoint");
-	else
-		(void)snprintf(peer, sizeof(peer), "0x%x", word_at(key, 2));
-	if (port_rank(&key[KEY_PORT]) >= 0x10000)
-		(void)snprintf(port, sizeof(port), "range-%u", port_rank(&key[KEY_PORT]) & 0xffff);
-	else if (port_rank(&key[KEY_PORT]) > 0)
-		(void)snprintf(port, sizeof(port), "%u", port_rank(&key[KEY_PORT]));
-	else
-		(void)snprintf(port, sizeof(port), "any");
-	(void)snprintf(buf, size, "%s . 0x%x . %s . %s . %s",
-		       word_at(key, 0) == BH_DIR_INGRESS ? "in" : "eg", word_at(key, 1), peer,
-		       bh_l4_name(key[KEY_L4], l4), port);
-}
-
-const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,
-			     char *buf, size_t size)
-{
-	char text[BH_ADDR_STRLEN];
-	const uint8_t *k = key;
-	struct bh_addr a;
-
-	if (s == BH_KSET_INVALID || key_len != bh_kset_key_len(s, family)) {
-		(void)snprintf(buf, size, "?");
-		return buf;
-	}
-	switch (s) {
-	case BH_KSET_PORT_TCP:
-	case BH_KSET_PORT_UDP:
-	case BH_KSET_PORT_SCTP:
-		(void)snprintf(buf, size, "%u", (unsigned)k[0] << 8 | k[1]);
-		break;
-	case BH_KSET_CELL:
-		cell_text(k, buf, size);
-		break;
-	case BH_KSET_RESULT:
-		(void)snprintf(buf, size, "%u . %u", word_at(k, 1),
-			       word_at(k, 2) >> BH_MARK_RESULT_SHIFT);
-		break;
-	case BH_KSET_STATE:
-		(void)snprintf(buf, size, "%u", word_at(k, 0));
-		break;
-	default:
-		a = family == 4 ? bh_addr_from_v4(k) : bh_addr_from_v6(k);
-		(void)snprintf(buf, size, "%s", bh_addr_format(&a, text));
-		break;
-	}
-	return buf;
+	return family == 4 ? BH_L4_ICMP : BH_L4_ICMPV6;
 }
 
 /* ---- making ---- */
@@ -324,7 +236,7 @@ static int make_cidrs(struct maker *m)
 		if (c->family != m->family)
 			continue;
 		if (!open || bh_addr_cmp(&lo, &next) < 0 || bh_addr_cmp(&lo, &hi) > 0 ||
-		    c->cls == BH_CLASS_INVALID || c->cls >= BH_CLASS_ENDPOINT)
+		    c->cls == BH_CLASS_INVALID || c->cls >= BH_CLASS_HOST)
 			return -EPROTO;
 		if (m->world && bh_addr_cmp(&next, &lo) < 0 && bh_addr_prev(&lo, &before)) {
 			r = add_range(m, BH_KSET_CIDR, next.bytes, before.bytes, BH_CLASS_WORLD);
@@ -347,34 +259,43 @@ static uint32_t piece_word(uint32_t id)
 	return htonl((id - BH_PORT_PIECE_BASE) << 16 | 1);
 }
 
+static bool has_pieces(uint32_t l4)
+{
+	return l4 == BH_L4_TCP || l4 == BH_L4_UDP || l4 == BH_L4_SCTP || l4 == BH_L4_ICMP ||
+	       l4 == BH_L4_ICMPV6;
+}
+
 static int make_ports(struct maker *m)
 {
-	static const struct {
+	const struct {
 		enum bh_kset set;
 		uint32_t l4;
 	} maps[] = {
 		{ BH_KSET_PORT_TCP, BH_L4_TCP },
 		{ BH_KSET_PORT_UDP, BH_L4_UDP },
 		{ BH_KSET_PORT_SCTP, BH_L4_SCTP },
+		{ BH_KSET_PORT_ICMP, icmp_of(m->family) },
 	};
 	const struct bh_port_piece *pieces;
-	size_t n, seen = 0;
+	size_t n;
 
 	pieces = bh_ruleset_port_pieces(m->rs, &n);
+	for (size_t i = 0; i < n; i++)
+		if (!has_pieces(pieces[i].l4))
+			return -EPROTO;
 	for (size_t k = 0; k < BH_ARRAY_SIZE(maps); k++) {
 		for (size_t i = 0; i < n; i++) {
 			uint16_t lo = htons(pieces[i].lo), hi = htons(pieces[i].hi);
 
 			if (pieces[i].l4 != maps[k].l4)
 				continue;
-			seen++;
 			if (pieces[i].id - BH_PORT_PIECE_BASE > UINT16_MAX)
 				return -EPROTO;
 			if (add_range(m, maps[k].set, &lo, &hi, piece_word(pieces[i].id)) < 0)
 				return -ENOMEM;
 		}
 	}
-	return seen == n ? 0 : -EPROTO;
+	return 0;
 }
 
 static bool has_u32(const uint32_t *v, size_t n, uint32_t x)
@@ -402,37 +323,58 @@ static bool cell_is_live(const struct maker *m, const struct bh_cell *c)
 
 	if (!cls || !(m->live[cls - m->classes] & bit))
 		return false;
+	if (c->port != BH_PORT_ANY && c->l4 == icmp_of(m->family == 4 ? 6 : 4))
+		return false;
 	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || (c->peer & BH_CLASS_ENDPOINT))
 		return true;
 	return has_u32(m->outside, m->n_outside, c->peer);
 }
 
-static int level_of(const struct bh_cell *c, uint32_t *ret)
+/* Of an element of `cell`: what its rule must look up, and what its word leads to. */
+static uint64_t level_of(const struct bh_kelem *e)
 {
+	static const enum bh_level_port ranges[] = { BH_LEVEL_PORT_ICMP, BH_LEVEL_PORT_TCP,
+						     BH_LEVEL_PORT_UDP, BH_LEVEL_PORT_SCTP };
 	enum bh_level_peer peer = BH_LEVEL_PEER_CIDR;
 	enum bh_level_port port = BH_LEVEL_PORT_ANY;
-	bool ported = c->l4 == BH_L4_TCP || c->l4 == BH_L4_UDP || c->l4 == BH_L4_SCTP;
+	uint32_t who = bh_key_word(e->key, 2), at = bh_key_port(e->key);
+	uint8_t l4 = e->key[BH_KEY_L4];
+	uint64_t level;
 
-	if (c->peer == BH_PEER_ANY)
+	if (who == BH_PEER_ANY)
 		peer = BH_LEVEL_PEER_ANY;
-	else if (c->peer == BH_PEER_ANY_ENDPOINT)
+	else if (who == BH_PEER_ANY_ENDPOINT)
 		peer = BH_LEVEL_PEER_ENDPOINT;
-	else if (c->peer & BH_CLASS_ENDPOINT)
+	else if (who & BH_CLASS_ENDPOINT)
 		peer = BH_LEVEL_PEER_CLASS;
-	if (c->l4 > UINT8_MAX || c->port > BH_PORT_PIECE_BASE + UINT16_MAX)
-		return -EPROTO;
-	if (c->port != BH_PORT_ANY && !ported)
-		return -EPROTO;
-	if (c->port >= BH_PORT_PIECE_BASE)
-		port = c->l4 == BH_L4_TCP   ? BH_LEVEL_PORT_TCP
-		       : c->l4 == BH_L4_UDP ? BH_LEVEL_PORT_UDP
-					    : BH_LEVEL_PORT_SCTP;
-	else if (c->port != BH_PORT_ANY)
+	if (at >= BH_PORT_PIECE_BASE)
+		port = ranges[l4 == BH_L4_TCP ? 1 : l4 == BH_L4_UDP ? 2 : l4 == BH_L4_SCTP ? 3 : 0];
+	else if (e->key[BH_KEY_CODE])
+		port = BH_LEVEL_PORT_CODE;
+	else if (at > 0)
 		port = BH_LEVEL_PORT_EXACT;
-	else if (c->l4 != BH_L4_ANY)
+	else if (l4 != BH_L4_ANY)
 		port = BH_LEVEL_PORT_L4;
-	*ret = bh_level(peer, port);
-	return 0;
+	level = bh_level(peer, port);
+	if (bh_kset_verdict(e->data) == (BH_WORD_ALLOW | BH_WORD_REPORT))
+		level |= BH_LEVEL_REPORT;
+	if (bh_word_verdict(e->data) == BH_WORD_CONTRACT)
+		level |= BH_LEVEL_CONTRACT;
+	return level;
+}
+
+static void note_level(struct bh_projection *p, const struct bh_kelem *e)
+{
+	p->levels[e->family == 4 ? 0 : 1][bh_key_word(e->key, 0) == BH_DIR_INGRESS ? 0 : 1] |=
+	    level_of(e);
+}
+
+void bh_projection_levels(struct bh_projection *p)
+{
+	memset(p->levels, 0, sizeof(p->levels));
+	for (size_t i = 0; i < p->n; i++)
+		if (p->elems[i].set == BH_KSET_CELL)
+			note_level(p, &p->elems[i]);
 }
 
 /* A word that the chains can read; whatever else it is, it refuses. */
@@ -449,9 +391,61 @@ static uint32_t closed(uint32_t word)
 	}
 }
 
+static int add_cell(struct maker *m, const struct bh_cell *c)
+{
+	const uint32_t key[] = { c->dir, c->subject, c->peer,
+				 c->port >= BH_PORT_PIECE_BASE ? piece_word(c->port)
+							       : htonl(c->port << 16) };
+	struct bh_kelem *e;
+
+	if (c->l4 > UINT8_MAX || c->port > BH_PORT_PIECE_BASE + UINT16_MAX ||
+	    (c->port != BH_PORT_ANY && !has_pieces(c->l4)))
+		return -EPROTO;
+	e = add(m, BH_KSET_CELL);
+	if (!e)
+		return -ENOMEM;
+	memcpy(e->key, key, sizeof(key));
+	e->key[BH_KEY_L4] = (uint8_t)c->l4;
+	e->key[BH_KEY_CODE] =
+	    c->l4 == icmp_of(m->family) && c->port != BH_PORT_ANY && c->port < BH_PORT_PIECE_BASE;
+	e->data = closed(c->word);
+	note_level(m->p, e);
+	return 0;
+}
+
+/* Whatever comes of it. */
+static bool may_refuse(const struct maker *m, uint32_t word)
+{
+	const struct bh_contract *c = NULL;
+	const struct bh_contract_entry *e;
+
+	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
+		return bh_word_refuses(word);
+	c = bh_ruleset_contract(m->rs, bh_word_number(word));
+	if (!c || bh_word_refuses(c->other) || bh_word_refuses(c->unknown) ||
+	    bh_word_refuses(c->undecided))
+		return true;
+	e = bh_ruleset_entries(m->rs, c);
+	for (uint32_t i = 0; i < c->n; i++)
+		if (bh_word_refuses(e[i].word))
+			return true;
+	return false;
+}
+
+static int check_own_node(const struct maker *m)
+{
+	const struct bh_cell *cells;
+	size_t n;
+
+	cells = bh_ruleset_cells(m->rs, &n);
+	for (size_t i = 0; i < n; i++)
+		if (cells[i].peer == BH_CLASS_HOST && may_refuse(m, cells[i].word))
+			return -ENOTSUP;
+	return 0;
+}
+
 static int make_cells(struct maker *m)
 {
-	uint32_t *levels = m->p->levels[m->family == 4 ? 0 : 1];
 	const struct bh_cell *cells;
 	size_t n;
 
@@ -459,32 +453,21 @@ static int make_cells(struct maker *m)
 	for (size_t i = 0; i < n; i++) {
 		const struct bh_cell *c = &cells[i];
 		const struct bh_contract *k;
-		uint32_t level, key[5] = { c->dir, c->subject, c->peer };
-		struct bh_kelem *e;
+		int r;
 
 		if (c->dir != BH_DIR_INGRESS && c->dir != BH_DIR_EGRESS)
 			return -EPROTO;
 		if (!cell_is_live(m, c))
 			continue;
-		if (level_of(c, &level) < 0)
-			return -EPROTO;
-		e = add(m, BH_KSET_CELL);
-		if (!e)
-			return -ENOMEM;
-		key[3] = c->port >= BH_PORT_PIECE_BASE ? piece_word(c->port) : htonl(c->port << 16);
-		memcpy(e->key, key, sizeof(key));
-		e->key[KEY_L4] = (uint8_t)c->l4;
-		e->data = closed(c->word);
-		if (bh_kset_verdict(e->data) == (BH_WORD_ALLOW | BH_WORD_REPORT))
-			level |= BH_LEVEL_REPORT;
+		r = add_cell(m, c);
+		if (r < 0)
+			return r;
 		if (bh_word_verdict(c->word) == BH_WORD_CONTRACT) {
-			level |= BH_LEVEL_CONTRACT;
 			k = bh_ruleset_contract(m->rs, bh_word_number(c->word));
 			if (!k)
 				return -EPROTO;
 			m->used[k - m->contracts] = 1;
 		}
-		levels[c->dir == BH_DIR_INGRESS ? 0 : 1] |= level;
 	}
 	return 0;
 }
@@ -621,6 +604,8 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 	p.revision = bh_ruleset_revision(rs);
 	r = check_addrs(&m);
 	if (r == 0)
+		r = check_own_node(&m);
+	if (r == 0)
 		r = make_family(&m, 4);
 	if (r == 0)
 		r = make_family(&m, 6);
@@ -637,69 +622,4 @@ void bh_projection_done(struct bh_projection *p)
 {
 	free(p->elems);
 	*p = (struct bh_projection){ .n = 0 };
-}
-
-/* ---- printing ---- */
-
-static void print_levels(const struct bh_projection *p, uint8_t family, struct bh_buf *out)
-{
-	static const char *const peers[] = { "class", "endpoint", "cidr", "any" };
-	static const char *const ports[] = { "exact",      "tcp-range", "udp-range",
-					     "sctp-range", "l4",        "any" };
-	BH_STATIC_ASSERT_TABLE(peers, BH_LEVEL_PEER_COUNT);
-	BH_STATIC_ASSERT_TABLE(ports, BH_LEVEL_PORT_COUNT);
-
-	for (unsigned d = 0; d < 2; d++) {
-		uint32_t levels = p->levels[family == 4 ? 0 : 1][d];
-
-		bh_buf_printf(out, "  levels %s:", d == 0 ? "in" : "eg");
-		for (unsigned i = 0; i < BH_LEVEL_PEER_COUNT; i++)
-			for (unsigned k = 0; k < BH_LEVEL_PORT_COUNT; k++)
-				if (levels & bh_level(i, k))
-					bh_buf_printf(out, " %s.%s", peers[i], ports[k]);
-		bh_buf_printf(out, "%s%s\n", levels & BH_LEVEL_CONTRACT ? " contract" : "",
-			      levels & BH_LEVEL_REPORT ? " report" : "");
-	}
-}
-
-static void print_data(const struct bh_kelem *e, struct bh_buf *out)
-{
-	static const char *const verdicts[8] = {
-		[1] = "allow", [2] = "drop", [3] = "reject", [4] = "contract"
-	};
-	const char *v = verdicts[bh_word_verdict(e->data) >> 29];
-
-	if (!bh_kset_has_words(e->set))
-		bh_buf_printf(out, "0x%x\n",
-			      bh_kset_is_interval(e->set) && e->set != BH_KSET_CIDR ? ntohl(e->data)
-										    : e->data);
-	else
-		bh_buf_printf(out, "%s %u%s%s\n", v ? v : "?", bh_word_number(e->data),
-			      e->data & BH_WORD_REPORT ? " report" : "",
-			      e->data & BH_WORD_OPEN ? " open" : "");
-}
-
-void bh_projection_print(const struct bh_projection *p, struct bh_buf *out)
-{
-	char key[96];
-	size_t i = 0;
-
-	bh_buf_printf(out, "revision %llu\n", (unsigned long long)p->revision);
-	for (uint8_t family = 4; family <= 6; family += 2) {
-		bh_buf_printf(out, "family %u\n", family);
-		print_levels(p, family, out);
-		for (; i < p->n && p->elems[i].family == family; i++) {
-			const struct bh_kelem *e = &p->elems[i];
-
-			bh_buf_printf(
-			    out, "  %s %s", bh_kset_name(e->set),
-			    bh_kset_key_text(e->set, family, e->key, e->key_len, key, sizeof(key)));
-			if (bh_kset_is_interval(e->set))
-				bh_buf_printf(out, " - %s",
-					      bh_kset_key_text(e->set, family, e->key_end,
-							       e->key_len, key, sizeof(key)));
-			bh_buf_puts(out, " : ");
-			print_data(e, out);
-		}
-	}
 }

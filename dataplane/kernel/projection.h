@@ -22,9 +22,10 @@ enum bh_kset {
 	BH_KSET_PORT_TCP, /* port range -> piece (interval) */
 	BH_KSET_PORT_UDP,
 	BH_KSET_PORT_SCTP,
-	BH_KSET_CELL,   /* direction . subject . peer . port . l4 -> decision word */
-	BH_KSET_RESULT, /* 0 . contract . result -> decision word; result 0 is "any other" */
-	BH_KSET_STATE,  /* what the next agent must know (sets.h); never in a projection */
+	BH_KSET_PORT_ICMP, /* types and codes of the family's ICMP -> piece (interval) */
+	BH_KSET_CELL,      /* direction . subject . peer . port . l4 -> decision word */
+	BH_KSET_RESULT,    /* 0 . contract . result -> decision word; result 0 is "any other" */
+	BH_KSET_STATE,     /* what the next agent must know (sets.h); never in a projection */
 	BH_KSET_COUNT,
 };
 
@@ -51,35 +52,39 @@ enum bh_level_peer {
 };
 enum bh_level_port {
 	BH_LEVEL_PORT_EXACT,
-	BH_LEVEL_PORT_TCP, /* piece of a range */
+	BH_LEVEL_PORT_CODE, /* type and code of ICMP */
+	BH_LEVEL_PORT_TCP,  /* piece of a range */
 	BH_LEVEL_PORT_UDP,
 	BH_LEVEL_PORT_SCTP,
+	BH_LEVEL_PORT_ICMP,
 	BH_LEVEL_PORT_L4, /* any port of one protocol */
 	BH_LEVEL_PORT_ANY,
 	BH_LEVEL_PORT_COUNT,
 };
-#define BH_LEVEL_CONTRACT 0x80000000U /* some cell is a contract */
-#define BH_LEVEL_REPORT   0x40000000U /* some cell allows and is to be recorded */
-#define BH_LEVEL_ALL      0xc0ffffffU
+#define BH_LEVEL_CONTRACT (UINT64_C(1) << 63) /* some cell is a contract */
+#define BH_LEVEL_REPORT   (UINT64_C(1) << 62) /* some cell allows and is to be recorded */
+#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT32_MAX)
 
-static inline uint32_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
+static inline uint64_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
 {
-	return 1U << ((unsigned)peer * BH_LEVEL_PORT_COUNT + (unsigned)port);
+	return UINT64_C(1) << ((unsigned)peer * BH_LEVEL_PORT_COUNT + (unsigned)port);
 }
 
 struct bh_projection {
 	struct bh_kelem *elems; /* sorted by (family, set, key) */
 	size_t n;
-	uint32_t levels[2][2]; /* of the tables of family 4, 6; ingress, egress */
+	uint64_t levels[2][2]; /* of the tables of family 4, 6; ingress, egress */
 	uint64_t revision;
 };
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a
- * class, addresses out of order, a port of a protocol that has none).
+ * class, addresses out of order, a port of a protocol that has none). -ENOTSUP: it refuses something of the own node.
  */
 int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
 		       size_t n_addrs, struct bh_projection *ret) bh_must_check;
+/* The levels that the cells in it need: for a projection that was read from the kernel. */
+void bh_projection_levels(struct bh_projection *p);
 void bh_projection_done(struct bh_projection *p);
 void bh_projection_print(const struct bh_projection *p, struct bh_buf *out);
 /* <0, 0, >0 by (family, set, key). */

@@ -218,19 +218,21 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 	return bh_kset_is_interval(set) ? join_intervals(e) : 0;
 }
 
-int bh_read_elements(struct bh_kernel *k, struct bh_projection *ret)
+int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection *ret)
 {
 	struct elems e = { .v = NULL };
 	int r = 0;
 
 	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++)
 		for (enum bh_kset s = BH_KSET_INVALID + 1; r == 0 && s < BH_KSET_STATE; s++)
-			r = read_set(k, f, s, &e);
+			if (s != BH_KSET_PORT_ICMP || format != BH_STATE_FORMAT_FIRST)
+				r = read_set(k, f, s, &e);
 	if (r < 0) {
 		free(e.v);
 		return r;
 	}
 	*ret = (struct bh_projection){ .elems = e.v, .n = e.n };
+	bh_projection_levels(ret);
 	return 0;
 }
 

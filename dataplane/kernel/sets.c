@@ -45,6 +45,7 @@ static uint32_t key_type(enum bh_kset s, uint8_t family, enum byteorder *ret_ord
 	case BH_KSET_PORT_TCP:
 	case BH_KSET_PORT_UDP:
 	case BH_KSET_PORT_SCTP:
+	case BH_KSET_PORT_ICMP:
 		return TYPE_SERVICE;
 	case BH_KSET_CELL:
 		*ret_order = ORDER_INVALID;

@@ -17,14 +17,14 @@ enum bh_state_key {
 	BH_STATE_CHAINS_LO, /* which chains: a hash over them and what stands in them */
 	BH_STATE_CHAINS_HI,
 	BH_STATE_EPOCH,
-	BH_STATE_LEVELS_IN,
-	BH_STATE_LEVELS_EG,
-	BH_STATE_REVISION_LO,
+	BH_STATE_REVISION_LO = 7, /* 5 and 6 were levels, which the cells say as well */
 	BH_STATE_REVISION_HI,
 	BH_STATE_APPLIED, /* 0: the tables are new and let everything pass */
 	BH_STATE_COUNT,
 };
-#define BH_STATE_FORMAT_NUMBER 1U
+#define BH_STATE_FORMAT_NUMBER 2U
+/* The first format: without port_icmp; everything else means the same. */
+#define BH_STATE_FORMAT_FIRST 1U
 
 /* All maps of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6 */
 void bh_sets_make(struct bh_batch *b, uint8_t family);

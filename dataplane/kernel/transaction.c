@@ -175,8 +175,6 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 	ret[BH_STATE_CHAINS_LO] = (uint32_t)k->chains_hash;
 	ret[BH_STATE_CHAINS_HI] = (uint32_t)(k->chains_hash >> 32);
 	ret[BH_STATE_EPOCH] = k->epoch;
-	ret[BH_STATE_LEVELS_IN] = k->now.levels[family][0];
-	ret[BH_STATE_LEVELS_EG] = k->now.levels[family][1];
 	ret[BH_STATE_REVISION_LO] = (uint32_t)k->now.revision;
 	ret[BH_STATE_REVISION_HI] = (uint32_t)(k->now.revision >> 32);
 	ret[BH_STATE_APPLIED] = k->untouched ? 0 : 1;
@@ -261,6 +259,12 @@ int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
 		return bh_err_set(
 		    err, r,
 		    "the rule set of revision %llu contradicts itself: it cannot be enforced",
+		    (unsigned long long)bh_ruleset_revision(rs));
+	if (r == -ENOTSUP)
+		return bh_err_set(
+		    err, r,
+		    "the rule set of revision %llu refuses traffic between containers and this "
+		    "node, which this version does not judge",
 		    (unsigned long long)bh_ruleset_revision(rs));
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory for the maps of a rule set");

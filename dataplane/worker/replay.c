@@ -25,6 +25,7 @@
 
 #include "common/map.h"
 #include "common/util.h"
+#include "dataplane/icmp.h"
 #include "dataplane/worker/replay_frag.h"
 #include "dataplane/worker/replay_pcap.h"
 #include "dataplane/worker/replay_sum.h"
@@ -206,7 +207,7 @@ static void decide(struct bh_replay *r, struct flow *f)
 		.src_local = c && (c->local || r->cfg.all_local),
 		.dst_local = s && (s->local || r->cfg.all_local),
 		.l4 = p->l4,
-		.dport = p->sport,
+		.dport = p->icmp ? p->icmp : p->sport,
 	};
 	bool judged = p->l4 == IPPROTO_TCP || p->l4 == IPPROTO_UDP;
 
@@ -292,8 +293,14 @@ struct packet {
 	uint16_t sport, dport;
 	size_t payload; /* bytes */
 	bool syn;
+	uint16_t icmp; /* type << 8 | code; an answer has none */
 	struct bh_segment seg;
 };
+
+static bool is_icmp(uint8_t l4)
+{
+	return l4 == IPPROTO_ICMP || l4 == IPPROTO_ICMPV6;
+}
 
 /* Ports and payload. False: nothing to follow. */
 static bool read_l4(struct bh_replay *r, struct packet *p)
@@ -323,14 +330,19 @@ static bool read_l4(struct bh_replay *r, struct packet *p)
 		/* An echo is a flow of its own; errors belong to others. */
 		if (len < 8 || (l4[0] != 8 && l4[0] != 0))
 			return false;
-		p->sport = p->dport = (uint16_t)(l4[4] << 8 | l4[5]);
-		return true;
+		break;
 	case IPPROTO_ICMPV6:
 		if (len < 8 || (l4[0] != 128 && l4[0] != 129))
 			return false;
-		p->sport = p->dport = (uint16_t)(l4[4] << 8 | l4[5]);
-		return true;
+		break;
 	default:
+		return true;
+	}
+	if (is_icmp(p->ip.l4)) {
+		uint16_t question;
+
+		bh_icmp_ports(p->ip.l4, l4[0], l4[1], &question, &p->icmp);
+		p->sport = p->dport = (uint16_t)(l4[4] << 8 | l4[5]);
 		return true;
 	}
 	p->sport = (uint16_t)(l4[0] << 8 | l4[1]);
@@ -345,7 +357,9 @@ static struct flow *begin_flow(struct bh_replay *r, const struct packet *p)
 	struct bh_tcp_track track = { 0 };
 	struct flow *f;
 
-	if (p->ip.l4 == IPPROTO_TCP && !bh_tcp_first(&track, &p->seg, &midstream)) {
+	/* An answer begins nothing. */
+	if ((p->ip.l4 == IPPROTO_TCP && !bh_tcp_first(&track, &p->seg, &midstream)) ||
+	    (is_icmp(p->ip.l4) && !p->icmp)) {
 		r->stats.invalid++;
 		return NULL;
 	}
@@ -358,6 +372,7 @@ static struct flow *begin_flow(struct bh_replay *r, const struct packet *p)
 	f->pub.server = p->ip.dst;
 	f->pub.cport = ports ? p->sport : 0;
 	f->pub.sport = ports ? p->dport : 0;
+	f->pub.icmp = p->icmp;
 	f->pub.l4 = p->ip.l4;
 	f->pub.midstream = midstream;
 	f->pub.wall_us = r->wall_us;

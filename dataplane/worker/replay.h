@@ -49,6 +49,7 @@ enum bh_replay_why {
 struct bh_replay_flow {
 	struct bh_addr client, server;
 	uint16_t cport, sport; /* ICMP: 0 */
+	uint16_t icmp;         /* type << 8 | code of the question; 0: no ICMP */
 	uint8_t l4;
 	uint32_t client_endpoint,
 	    server_endpoint;      /* indices as given to the compiler; UINT32_MAX: none's address */

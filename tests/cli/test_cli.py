@@ -171,7 +171,6 @@ def test_program_help():
     (("explain", "--from", "a", "--to", "b", "--port", "80", "-46"), "explain: -4 and -6 exclude each other"),
     (("render", "--endpoints", "x"), "--endpoints goes with --policy; without both, the agent is asked"),
     (("get", "TraficPolicy"), "get: unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?"),
-    (("get", "Namespace"), "get: only policies are listed here; 'bulkhead endpoints' lists endpoints"),
     (("delete", "TrafficPolicy"), "delete: KIND NAME (or -f FILE) is missing"),
     (("delete", "TrafficPolicy", "web", "-f", "x"), "delete: either KIND NAME or -f FILE"),
     (("apply",), "apply: -f FILE is missing"),
@@ -524,6 +523,39 @@ def test_get(api):
     assert bulkhead(*get, "trafficpolicy", "web", "-o", "yaml").stdout == WEB
     missing = bulkhead(*get, "TrafficPolicy", "all")
     assert (missing.returncode, missing.stderr) == (FAILED, "bulkhead: no TrafficPolicy 'all'\n")
+
+
+def test_get_what_stands_in_no_namespace(api):
+    ctp = {"kind": "ClusterTrafficPolicy", "namespace": "", "name": "no-shells", "tier": "admin", "priority": 7,
+           "mode": "enforce", "origin": "applied", "file": "", "line": 1, "rules": {"ingress": 2, "egress": 0}}
+    others = [{"kind": "Namespace", "namespace": "", "name": "shop", "labels": {"team": "a"}, "origin": "folder",
+               "file": "/p/a.yaml", "line": 3},
+              {"kind": "Node", "namespace": "", "name": "n2", "labels": {}, "addresses": ["192.0.2.2", "2001:db8::2"],
+               "origin": "applied", "file": "", "line": 1},
+              {"kind": "Endpoint", "namespace": "shop", "name": "far", "labels": {"app": "web"},
+               "addresses": ["10.9.0.1"], "origin": "folder", "file": "/p/a.yaml", "line": 9}]
+    api.on("GET", "/v1/policies", {"policies": [ctp], "others": others})
+    api.on("GET", "/v1/policies/ClusterTrafficPolicy/no-shells", "kind: ClusterTrafficPolicy\n")
+    api.on("GET", "/v1/policies/Node/n2", "kind: Node\n")
+    get = ("--socket", api.path, "get")
+    # A namespace says nothing where there is none, as with kubectl.
+    for args in (("ctp",), ("clustertrafficpolicies", "no-shells"), ("ctp", "-n", "shop")):
+        assert "no-shells  admin 7  enforce" in bulkhead(*get, *args).stdout
+        assert bulkhead(*get, *args, "-o", "yaml").stdout == "kind: ClusterTrafficPolicy\n"
+    assert "no-shells" not in bulkhead(*get, "-n", "shop").stdout
+    assert bulkhead(*get, "node").stdout.splitlines() == [
+        "KIND  NAMESPACE  NAME  ADDRESSES              LABELS  ORIGIN   FILE",
+        "Node  -          n2    192.0.2.2,2001:db8::2  -       applied  -"]
+    assert bulkhead(*get, "node", "n2", "-o", "yaml").stdout == "kind: Node\n"
+    assert json.loads(bulkhead(*get, "ns", "-o", "json").stdout) == {"others": others[:1]}
+    assert "/p/a.yaml:9" in bulkhead(*get, "ep", "-n", "shop").stdout
+    assert "far" not in bulkhead(*get, "ep", "-n", "lab").stdout
+    missing = bulkhead(*get, "node", "n3", "-n", "shop")
+    assert (missing.returncode, missing.stderr) == (FAILED, "bulkhead: no Node 'n3'\n")
+
+    api.on("DELETE", "/v1/policies/ClusterTrafficPolicy/no-shells", {"revision": 12})
+    done = bulkhead("--socket", api.path, "delete", "ctp", "no-shells")
+    assert done.stdout == "ClusterTrafficPolicy no-shells deleted; revision 12 is enforced\n"
 
 
 def test_delete(files, api):

@@ -125,6 +125,11 @@ def test_everything_as_yaml_can_be_applied_again(agent):
     assert status == 200 and text.count("kind:") == 3
     assert {i["result"] for i in agent.apply(text)[1]["applied"]} == {"unchanged"}
     assert agent.request("GET", "/v1/policies/namespace/shop")[0] == 200
+    (shop,) = agent.get("/v1/policies")["others"]
+    assert shop["kind"] == "Namespace" and shop["name"] == "shop" and shop["labels"]["team"] == "a-b"
+    # What stands in no namespace has none in its path, and what stands in one has.
+    assert agent.request("GET", "/v1/policies/namespace/default/shop")[0] == 404
+    assert agent.request("DELETE", "/v1/policies/networkpolicy/a")[0] == 404
     assert agent.request("DELETE", "/v1/policies/namespace/shop")[0] == 200
     assert agent.request("GET", "/v1/policies/namespace/shop")[0] == 404
 

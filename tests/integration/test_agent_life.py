@@ -1,8 +1,10 @@
 """Start and end: options, locks, signals, death, what the service manager hears, the log's file."""
 import json
 import os
+import shutil
 import signal
 import socket
+from pathlib import Path
 
 from agent_host import *  # noqa: F403
 
@@ -29,13 +31,46 @@ def test_a_wrong_configuration(stopped):
             ("runDir: /" + "x" * 100 + "\n", "1:9", "sockets"), ("logLevel: loud\n", "1:11", "logLevel"),
             ("table: a b\n", "1:8", "letters"), ("nodeName: [a]\n", "1:11", "a list"),
             ("- a\n", "1:1", "map"), ("workers: 1\n---\nworkers: 2\n", "3:1", "second document"),
-            ("workers: 1\nworkers: 2\n", "2:1", "twice")]:
+            ("workers: 1\nworkers: 2\n", "2:1", "twice"), ("clusterRanges: [10.0.0.0]\n", "1:17", "range"),
+            ("clusterRanges: 10.0.0.0/8\n", "1:16", "must be a list"), ("resolvers: [dns.example]\n", "1:13", "address")]:
         path.write_text(text)
         done = run(AGENT, "--config", path, "--check-config", check=False)
         assert done.returncode == 1 and f"b.yaml:{place}: error:" in done.stderr and says in done.stderr, done.stderr
         assert run(AGENT, "--config", path, check=False).returncode == 1
     path.write_text("# nothing\n")
     assert run(AGENT, "--config", path, "--check-config").returncode == 0
+
+
+def test_surroundings(stopped):
+    stopped.config |= {"clusterRanges": "[10.244.0.0/16, 'fd00:244::/48']", "resolvers": "[192.0.2.53]"}
+    stopped.start()
+    assert stopped.get("/v1/settings") == {"nodeName": "n1", "clusterRanges": ["10.244.0.0/16", "fd00:244::/48"],
+                                           "resolvers": ["192.0.2.53"]}
+    before = stopped.revision()
+    stopped.config["resolvers"] = "[192.0.2.53, '2001:db8::53']"
+    stopped.write_config()
+    os.kill(stopped.child.pid, signal.SIGHUP)
+    # Policies may mean something else now.
+    wait_for("a new revision", lambda: stopped.revision() > before)
+    assert stopped.get("/v1/settings")["resolvers"] == ["192.0.2.53", "2001:db8::53"]
+    assert stopped.records(kind="policy", event="enforced", cause="settings")
+    # A configuration that is wrong changes nothing.
+    (stopped.dir / "bulkheadd.yaml").write_text("resolvers: [nobody]\n")
+    os.kill(stopped.child.pid, signal.SIGHUP)
+    wait_for("the complaint", lambda: "not taken over" in stopped.log_text())
+    assert stopped.get("/v1/settings")["resolvers"] == ["192.0.2.53", "2001:db8::53"]
+
+
+def test_resolvers_of_the_host(stopped):
+    """Those of /etc/resolv.conf that more than the host itself can ask."""
+    etc = Path("/etc/netns") / stopped.ns  # what ip-netns(8) shows as /etc
+    etc.mkdir(parents=True)
+    try:
+        (etc / "resolv.conf").write_text("nameserver 127.0.0.53\nnameserver 192.0.2.7\nnameserver 2001:db8::7\n")
+        stopped.start()
+        assert stopped.get("/v1/settings")["resolvers"] == ["192.0.2.7", "2001:db8::7"]
+    finally:
+        shutil.rmtree(etc)
 
 
 def test_a_second_agent_is_refused(agent):

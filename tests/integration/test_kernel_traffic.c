@@ -205,6 +205,119 @@ static void ranges_and_protocols(void **state)
 	}
 }
 
+/* Which messages: a question that Linux answers, and another one that conntrack follows. */
+#define ECHO  (s.family == 4 ? 8 : 128)
+#define OTHER (s.family == 4 ? 13 : 139) /* timestamp; node information */
+
+static void icmp_cell(uint8_t type4, uint8_t type6, uint32_t word)
+{
+	in_cell(BH_PEER_ANY, BH_L4_ICMP, (uint32_t)type4 << 8, word);
+	in_cell(BH_PEER_ANY, BH_L4_ICMPV6, (uint32_t)type6 << 8, word);
+}
+
+static void icmp_dropped(uint16_t code, uint32_t reason)
+{
+	refused_by(reason, BH_DIR_INGRESS, 'p', BH_WORD_DROP);
+	assert_int_equal(s.logs[s.read - 1].l4, s.family == 4 ? BH_L4_ICMP : BH_L4_ICMPV6);
+	assert_int_equal(s.logs[s.read - 1].dport, code);
+	s.read = s.n_logs;
+}
+
+/* A message of that type comes to the server. */
+static void icmp_arrives(uint8_t type)
+{
+	int fd = netlab_capture(NETLAB_SERVER);
+	size_t at = s.family == 4 ? 20 : 40;
+	uint8_t in[512];
+	int n;
+
+	netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, type, 0, 0);
+	do {
+		n = netlab_read(fd, in, sizeof(in), 2000);
+		if (n < 0)
+			fail_msg("type %u does not arrive: %d", type, n);
+	} while (in[0] >> 4 != s.family || (size_t)n <= at || in[at] != type);
+	(void)close(fd);
+}
+
+static void types_of_icmp(void **state)
+{
+	(void)state;
+	begin();
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	icmp_cell(8, 128, ALLOW(2));
+	in_cell(BH_PEER_ANY, BH_L4_TCP, 8001, ALLOW(3));
+	apply();
+	BOTH
+	{
+		assert_true(netlab_ping(NETLAB_CLIENT, NETLAB_SERVER, s.family, 2000));
+		no_log();
+		netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, (uint8_t)OTHER, 0, 0);
+		icmp_dropped((uint16_t)(OTHER << 8), 1);
+		/* Another code is another message. */
+		netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, (uint8_t)ECHO, 1, 0);
+		icmp_dropped((uint16_t)(ECHO << 8 | 1), 1);
+		/* A checksum in the place of a port opens nothing. */
+		netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, (uint8_t)OTHER, 0,
+			    (uint16_t)(ECHO << 8));
+		icmp_dropped((uint16_t)(OTHER << 8), 1);
+		netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, (uint8_t)OTHER, 0, 8001);
+		icmp_dropped((uint16_t)(OTHER << 8), 1);
+		allowed(8001);
+	}
+	/* Every code of a type, and the rest passes. */
+	begin();
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(4));
+	hand_range(s.h, BH_L4_ICMP, BH_PORT_PIECE_BASE + 1, 8 << 8, 8 << 8 | 255);
+	hand_range(s.h, BH_L4_ICMPV6, BH_PORT_PIECE_BASE + 2, 128 << 8, 128 << 8 | 255);
+	in_cell(BH_PEER_ANY, BH_L4_ICMP, BH_PORT_PIECE_BASE + 1, DROP(5));
+	in_cell(BH_PEER_ANY, BH_L4_ICMPV6, BH_PORT_PIECE_BASE + 2, DROP(5));
+	apply();
+	BOTH
+	{
+		netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, (uint8_t)ECHO, 3, 0);
+		icmp_dropped((uint16_t)(ECHO << 8 | 3), 5);
+		icmp_arrives((uint8_t)OTHER);
+		no_log();
+		/* Questions of the server, and their answers. */
+		assert_true(netlab_ping(NETLAB_SERVER, NETLAB_CLIENT, s.family, 2000));
+	}
+}
+
+/* A ping that runs, by the type that conntrack remembers: in either direction. */
+static void types_of_icmp_again(void **state)
+{
+	(void)state;
+	/* Pings of another test are the same flow. */
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "conntrack -F 2>/dev/null"), 0);
+	for (int round = 0; round < 2; round++) {
+		begin();
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+		in_cell(BH_PEER_ANY, BH_L4_TCP, 8001, CONTRACT(1));
+		hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(6), DROP(7));
+		icmp_cell(8, 128, ALLOW(2) | BH_WORD_REPORT);
+		apply();
+		BOTH
+		{
+			assert_true(netlab_ping(NETLAB_CLIENT, NETLAB_SERVER, s.family, 2000));
+			if (round == 0)
+				refused_by(2, BH_DIR_INGRESS, 'p', BH_WORD_ALLOW | BH_WORD_REPORT);
+		}
+		begin();
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(4));
+		icmp_cell(8, 128, DROP(5));
+		apply();
+		BOTH
+		{
+			assert_false(netlab_ping(NETLAB_CLIENT, NETLAB_SERVER, s.family, 50));
+			refused_by(5, BH_DIR_INGRESS, 'c', 0);
+			assert_int_equal(s.logs[s.read - 1].dport, ECHO << 8);
+			assert_false(netlab_ping(NETLAB_CLIENT, NETLAB_SERVER, s.family, 50));
+			s.read = s.n_logs;
+		}
+	}
+}
+
 /* Monitor mode, alert, log: it passes, and its first packet is reported. */
 static void allowed_and_recorded(void **state)
 {
@@ -348,6 +461,8 @@ int main(void)
 		cmocka_unit_test_teardown(any_endpoint, after),
 		cmocka_unit_test_teardown(cidr_and_world, after),
 		cmocka_unit_test_teardown(ranges_and_protocols, after),
+		cmocka_unit_test_teardown(types_of_icmp, after),
+		cmocka_unit_test_teardown(types_of_icmp_again, after),
 		cmocka_unit_test_teardown(allowed_and_recorded, after),
 		cmocka_unit_test_teardown(quarantine_drops_everything, after),
 		cmocka_unit_test_teardown(managed_links_cannot_lie, after),

@@ -125,6 +125,13 @@ static int cmp_cell(const void *a, const void *b)
 	return bh_rs_cell_cmp(a, b);
 }
 
+static int cmp_port(const void *a, const void *b)
+{
+	const struct bh_port_piece *x = a, *y = b;
+
+	return x->l4 != y->l4 ? (x->l4 > y->l4) - (x->l4 < y->l4) : (int)x->lo - (int)y->lo;
+}
+
 static int cmp_class(const void *a, const void *b)
 {
 	const struct bh_class *x = a, *y = b;
@@ -146,6 +153,7 @@ struct bh_ruleset *hand_ruleset(struct hand *h, uint64_t revision)
 	struct bh_err err = { .code = 0 };
 
 	qsort(h->cells, h->n_cells, sizeof(*h->cells), cmp_cell);
+	qsort(h->ports, h->n_ports, sizeof(*h->ports), cmp_port);
 	qsort(h->classes, h->n_classes, sizeof(*h->classes), cmp_class);
 	qsort(h->addrs, h->n_addrs, sizeof(*h->addrs), cmp_addr);
 	for (uint32_t i = 1; i < 100; i++) {

@@ -317,6 +317,51 @@ static uint16_t checksum(const uint8_t *p, size_t n)
 	return (uint16_t)~sum;
 }
 
+static int raw_socket(enum netlab_end end, int family)
+{
+	int fd;
+
+	enter(ns_fd[end]);
+	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	enter(ns_fd[NETLAB_ROUTER]);
+	if (fd < 0)
+		die("raw socket");
+	return fd;
+}
+
+void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t type, uint8_t code,
+		 uint16_t sum)
+{
+	/* For IPv6 what is summed begins with source, destination, length and protocol. */
+	uint8_t all[40 + 16] = { [35] = 16, [39] = IPPROTO_ICMPV6 };
+	uint8_t *m = &all[40], *begin = family == 4 ? m : all;
+	size_t n = family == 4 ? 16 : sizeof(all);
+	socklen_t len;
+	struct sockaddr_storage ss = netlab_sockaddr(to, family, 0, &len);
+	int fd = raw_socket(from, family);
+
+	(void)inet_pton(AF_INET6, netlab_addr(from, 6), all);
+	(void)inet_pton(AF_INET6, netlab_addr(to, 6), all + 16);
+	m[0] = type;
+	m[1] = code;
+	m[4] = m[5] = 0x71;
+	if (sum != 0) {
+		/* The last word brings the sum to where it is to be. */
+		uint32_t word = (uint32_t)checksum(begin, n) + (uint16_t)~sum;
+
+		word = (word & 0xffff) + (word >> 16);
+		m[14] = (uint8_t)(word >> 8);
+		m[15] = (uint8_t)word;
+	}
+	sum = checksum(begin, n);
+	m[2] = (uint8_t)(sum >> 8);
+	m[3] = (uint8_t)sum;
+	if (sendto(fd, m, 16, 0, (struct sockaddr *)&ss, len) != 16)
+		die("icmp");
+	(void)close(fd);
+}
+
 bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeout_ms)
 {
 	uint8_t echo[16] = { family == 4 ? 8 : 128, 0, 0, 0, 0x71, 0x71, 0, 1 }, in[256];
@@ -324,14 +369,8 @@ bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeo
 	socklen_t len;
 	struct sockaddr_storage ss = netlab_sockaddr(to, family, 0, &len);
 	bool got = false;
-	int fd;
+	int fd = raw_socket(from, family);
 
-	enter(ns_fd[from]);
-	fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		    family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
-	enter(ns_fd[NETLAB_ROUTER]);
-	if (fd < 0)
-		die("raw socket");
 	if (family == 4) { /* of IPv6 the kernel makes it */
 		echo[2] = (uint8_t)(sum >> 8);
 		echo[3] = (uint8_t)sum;

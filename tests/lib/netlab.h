@@ -64,6 +64,9 @@ int netlab_accept(int listener, int timeout_ms); /* -ETIMEDOUT */
 /* Return: bytes, 0 at the end of the stream, or a negative errno; -ETIMEDOUT */
 int netlab_read(int fd, void *buf, size_t size, int timeout_ms);
 int netlab_write(int fd, const void *buf, size_t size);
+/* One message, 16 bytes. @sum: its checksum comes out as this, by what else is in it; 0: as it comes out. */
+void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t type, uint8_t code,
+		 uint16_t sum);
 /* One echo request. */
 bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeout_ms);
 /* The error that ends the connection: waits for it. 0: none within @timeout_ms */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/unit/test_agent_parts.c - Community IDs, JSON text, requests of the plugin, the list of endpoints
+ * tests/unit/test_agent_parts.c - Community IDs, JSON text, requests of the plugin, the list of endpoints, time of day
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +14,7 @@
 #include "agent/attachment.h"
 #include "agent/communityid.h"
 #include "agent/jsonw.h"
+#include "agent/wallclock.h"
 #include "common/file.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -26,7 +27,7 @@ static struct bh_addr addr(const char *s)
 	return a;
 }
 
-/* ---- Community ID: two vectors that the specification publishes, one computed apart ---- */
+/* ---- Community ID: vectors that the specification publishes, two computed apart ---- */
 
 static void test_community_id(void **state)
 {
@@ -40,6 +41,7 @@ static void test_community_id(void **state)
 		  "1:LQU9qZlK+B5F3KDmev6m5PMibrg=" },
 		{ "192.168.1.52", "8.8.8.8", 17, 54585, 53, "1:d/FP5EW3wiY1vCndhwleRRKHowQ=" },
 		{ "192.168.170.8", "192.168.170.56", 132, 7, 7, "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs=" },
+		{ "192.168.0.89", "192.168.0.1", 1, 0, 8 << 8, "1:X0snYXpgwiv9TZtqg64sgzUn6Dk=" },
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(t); i++) {
@@ -53,6 +55,8 @@ static void test_community_id(void **state)
 	}
 }
 
+#define ONE_WAY "1:gkoOC4ouXvyYq0Ek/WqwbLoqcxM="
+
 static void test_community_id_that_cannot_be(void **state)
 {
 	struct bh_addr a = addr("10.0.0.1"), b = addr("fd00::1"), c = addr("10.0.0.2");
@@ -60,6 +64,9 @@ static void test_community_id_that_cannot_be(void **state)
 
 	assert_null(bh_community_id(&a, &b, 6, 1, 2, buf));
 	assert_null(bh_community_id(&a, &c, 1, 0, 0, buf));
+	/* One way: the other direction is another message. */
+	assert_string_equal(bh_community_id(&a, &c, 1, 0, 3 << 8 | 1, buf), ONE_WAY);
+	assert_string_not_equal(bh_community_id(&c, &a, 1, 0, 3 << 8 | 1, buf), ONE_WAY);
 	assert_non_null(bh_community_id(&a, &c, 47, 0, 0, buf));
 }
 
@@ -294,6 +301,41 @@ static void test_endpoints(void **state)
 	assert_null(bh_endpoints_find(s, "net", "a", "eth0"));
 }
 
+/* ---- time of day ---- */
+
+static void count_call(void *arg)
+{
+	unsigned *n = arg;
+
+	(*n)++;
+}
+
+static void test_wallclock(void **state)
+{
+	struct bh_wallclock *w = NULL;
+	struct bh_loop *loop = NULL;
+	unsigned n = 0;
+
+	assert_int_equal(bh_loop_new(&loop, NULL), 0);
+	assert_int_equal(bh_wallclock_new(loop, count_call, &n, &w, NULL), 0);
+	assert_int_equal(bh_wallclock_at(w, INT64_MAX), 0);
+	assert_int_equal(bh_loop_once(loop, 0), 0);
+	assert_int_equal(n, 0);
+	/* What has passed, even long ago, comes at once, and once. */
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_int_equal(bh_wallclock_at(w, i == 1   ? bh_wallclock_now()
+						    : i == 2 ? 0
+							     : INT64_MIN),
+				 0);
+		assert_int_equal(bh_loop_once(loop, 1000), 0);
+		assert_int_equal(n, i);
+		assert_int_equal(bh_loop_once(loop, 0), 0);
+		assert_int_equal(n, i);
+	}
+	bh_wallclock_free(w);
+	bh_loop_free(loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_records),
 		cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_wallclock),
 	};
 
 	bh_log_init("test_agent_parts", BH_LOG_ERROR);

@@ -211,8 +211,16 @@ static void test_others(void **state)
 	b[9] = 1;
 	b[20] = 8;
 	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
+	b[21] = 2;
+	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
 	assert_false(h.icmp_error);
 	assert_int_equal(h.sport, 0);
+	assert_int_equal(h.dport, 8 << 8 | 2);
+	/* The answer runs the other way, in the same flow. */
+	b[20] = 0;
+	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
+	assert_int_equal(h.sport, 8 << 8 | 2);
+	assert_int_equal(h.dport, 0);
 	for (i = 0; i < sizeof(errors4); i++) {
 		b[20] = errors4[i];
 		assert_int_equal(parse(n, &h), BH_HEADERS_OK);
@@ -223,6 +231,10 @@ static void test_others(void **state)
 	b[40] = 128;
 	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
 	assert_false(h.icmp_error);
+	assert_int_equal(h.dport, 128 << 8 | b[41]);
+	b[40] = 129;
+	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
+	assert_int_equal(h.sport, 128 << 8 | b[41]);
 	b[40] = 2;
 	assert_int_equal(parse(n, &h), BH_HEADERS_OK);
 	assert_true(h.icmp_error);

@@ -299,6 +299,14 @@ static void test_record(void **state)
 	    "\"l7\":{\"expected\":[],\"seen\":null,\"ndpi\":\"Telnet\"}}",
 	    "x log 10.0.0.1 -> 10.0.0.2/icmp log (nDPI says Telnet)\n");
 	record(
+	    "{\"ts\":\"x\",\"kind\":\"violation\",\"reason\":\"l3l4_denied\",\"action\":\"drop\","
+	    "\"flow\":{\"proto\":\"icmp\",\"src\":\"10.0.0.1\",\"dst\":\"10.0.0.2\",\"icmp\":"
+	    "{\"type\":13,\"code\":0}},\"verdicts\":[{\"dir\":\"ingress\",\"policy\":{\"kind\":"
+	    "\"ClusterTrafficPolicy\",\"ns\":\"\",\"name\":\"pings\"},\"rule\":{\"index\":1,"
+	    "\"name\":null}}],\"l7\":null}",
+	    "x drop 10.0.0.1 -> 10.0.0.2/icmp 13/0 l3l4_denied: ClusterTrafficPolicy pings rule 1 "
+	    "(ingress)\n");
+	record(
 	    "{\"ts\":\"2026-01-02T03:04:05.678901Z\",\"seq\":1,\"kind\":\"loss\",\"cause\":\"queue\","
 	    "\"count\":12,\"note\":null}",
 	    "2026-01-02 03:04:05.678Z loss cause=queue count=12\n");
@@ -332,16 +340,38 @@ static void test_hostile_record(void **state)
 
 static void test_kinds(void **state)
 {
-	static const char *const good[] = { "NetworkPolicy", "networkpolicies", "NETPOL" };
+	static const struct {
+		const char *word;
+		enum bh_kind kind;
+	} good[] = {
+		{ "NetworkPolicy", BH_KIND_NETWORK_POLICY },
+		{ "networkpolicies", BH_KIND_NETWORK_POLICY },
+		{ "NETPOL", BH_KIND_NETWORK_POLICY },
+		{ "TrafficPolicy", BH_KIND_TRAFFIC_POLICY },
+		{ "tp", BH_KIND_TRAFFIC_POLICY },
+		{ "ClusterTrafficPolicy", BH_KIND_CLUSTER_TRAFFIC_POLICY },
+		{ "ctp", BH_KIND_CLUSTER_TRAFFIC_POLICY },
+		{ "clusternetworkpolicies", BH_KIND_CLUSTER_NETWORK_POLICY },
+		{ "cnp", BH_KIND_CLUSTER_NETWORK_POLICY },
+		{ "ANP", BH_KIND_ADMIN_NETWORK_POLICY },
+		{ "baselineadminnetworkpolicies", BH_KIND_BASELINE_ADMIN_NETWORK_POLICY },
+		{ "banp", BH_KIND_BASELINE_ADMIN_NETWORK_POLICY },
+		{ "ns", BH_KIND_NAMESPACE },
+		{ "ep", BH_KIND_ENDPOINT },
+		{ "nodes", BH_KIND_NODE },
+	};
 	enum bh_kind kind = BH_KIND_INVALID;
 	struct bh_err err = { .code = 0 };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(good); i++) {
-		assert_int_equal(bh_kind_parse(good[i], &kind, &err), 0);
-		assert_int_equal(kind, BH_KIND_NETWORK_POLICY);
+		assert_int_equal(bh_kind_parse(good[i].word, &kind, &err), 0);
+		assert_int_equal(kind, good[i].kind);
 	}
-	assert_int_equal(bh_kind_parse("TrafficPolicy", &kind, &err), 0);
-	assert_int_equal(kind, BH_KIND_TRAFFIC_POLICY);
+	/* Each by its own name. */
+	for (unsigned k = BH_KIND_INVALID + 1; k < BH_KIND_COUNT; k++) {
+		assert_int_equal(bh_kind_parse(bh_kind_name(k), &kind, &err), 0);
+		assert_int_equal(kind, k);
+	}
 	assert_int_equal(bh_kind_parse("TraficPolicy", &kind, &err), -EINVAL);
 	assert_string_equal(err.msg, "unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?");
 	assert_int_equal(bh_kind_parse("Pod", &kind, &err), -EINVAL);
@@ -357,6 +387,13 @@ static void test_path(void **state)
 	bh_policy_path(&out, "TrafficPolicy", "shop", "a/b?c d.e-f\xc3\xa4");
 	assert_string_equal(bh_buf_str(&out),
 			    "/v1/policies/TrafficPolicy/shop/a%2Fb%3Fc%20d.e-f%C3%A4");
+	/* The agent's lists say "" of what stands in no namespace. */
+	bh_buf_clear(&out);
+	bh_policy_path(&out, "ClusterTrafficPolicy", "", "a");
+	assert_string_equal(bh_buf_str(&out), "/v1/policies/ClusterTrafficPolicy/a");
+	bh_buf_clear(&out);
+	bh_policy_path(&out, "Node", NULL, "a");
+	assert_string_equal(bh_buf_str(&out), "/v1/policies/Node/a");
 }
 
 static struct bh_endpoint *endpoint(const char *json, bool *quarantined, int wanted,

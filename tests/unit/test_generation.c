@@ -166,11 +166,11 @@ static void same_decisions(const struct bh_generation *x, const struct bh_genera
 static void test_derived_is_compiled(void **state)
 {
 	struct fixture *f = *state;
+	const struct bh_wanted w = { .policies = f->policies, .node = "n1" };
 	unsigned derived = 0, compiled = 0;
 	uint64_t revision = 1;
 
-	assert_int_equal(
-	    bh_generation_new(f->compiler, f->policies, f->eps, "n1", revision++, &f->g, NULL), 0);
+	assert_int_equal(bh_generation_new(f->compiler, &w, f->eps, revision++, &f->g, NULL), 0);
 	for (unsigned step = 0; step < 2000; step++) {
 		struct bh_generation *next = NULL, *full = NULL;
 		struct bh_ep **changed;
@@ -184,9 +184,8 @@ static void test_derived_is_compiled(void **state)
 		for (size_t i = 0; i < n; i++)
 			bh_ep_unref(changed[i]);
 		free(changed);
-		assert_int_equal(bh_generation_new(f->compiler, f->policies, f->eps, "n1",
-						   revision++, &full, NULL),
-				 0);
+		assert_int_equal(
+		    bh_generation_new(f->compiler, &w, f->eps, revision++, &full, NULL), 0);
 		if (r == 0) {
 			same(next, full);
 			if (step % 10 == 0)

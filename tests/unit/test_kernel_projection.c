@@ -83,6 +83,8 @@ static struct hand *shop(void)
 	hand_range(h, BH_L4_UDP, BH_PORT_PIECE_BASE, 5000, 65535);
 	hand_contract(h, 3, BH_PROTO_HTTP, ALLOW(11), REJECT(12));
 	hand_contract(h, 4, 0, 0, DROP(13));
+	hand_contract(h, 5, BH_PROTO_SSH, ALLOW(17) | BH_WORD_REPORT,
+		      ALLOW(18)); /* of the own node alone */
 	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
 	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ANY, BH_PORT_ANY, DROP(2));
 	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_TCP, 80, CONTRACT(3));
@@ -91,6 +93,14 @@ static struct hand *shop(void)
 	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY_ENDPOINT, BH_L4_ANY, BH_PORT_ANY, DROP(6));
 	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY_ENDPOINT, BH_L4_ICMP, BH_PORT_ANY,
 		  ALLOW(7) | BH_WORD_REPORT);
+	hand_range(h, BH_L4_ICMP, BH_PORT_PIECE_BASE + 2, 8 << 8, 8 << 8 | 255);
+	hand_range(h, BH_L4_ICMPV6, BH_PORT_PIECE_BASE + 3, 128 << 8, 128 << 8 | 255);
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ICMP, BH_PORT_PIECE_BASE + 2, ALLOW(14));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ICMP, 13 << 8, DROP(15));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ICMPV6, BH_PORT_PIECE_BASE + 3, ALLOW(14));
+	hand_cell(h, BH_DIR_INGRESS, WEB, DB, BH_L4_ICMPV6, 139 << 8 | 1, DROP(15));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, ALLOW(16));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_CLASS_HOST, BH_L4_TCP, 22, CONTRACT(5));
 	hand_cell(h, BH_DIR_INGRESS, WEB, 3, BH_L4_ANY, BH_PORT_ANY, ALLOW(8));
 	hand_cell(h, BH_DIR_INGRESS, WEB, 4, BH_L4_ANY, BH_PORT_ANY, ALLOW(8));
 	hand_cell(h, BH_DIR_EGRESS, DB, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(9));
@@ -142,8 +152,67 @@ static void nothing_unclear_gets_into_the_kernel(void **state)
 	hand_addr(h, "10.1.0.5", DB, true); /* twice */
 	(void)project(h, -EPROTO);
 	h = shop();
-	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, BH_L4_ICMP, 80, ALLOW(1));
+	hand_cell(h, BH_DIR_INGRESS, WEB, BH_PEER_ANY, 47, 80, ALLOW(1)); /* no ports there */
 	(void)project(h, -EPROTO);
+	h = shop();
+	hand_cidr(h, "fe00::/9", BH_CLASS_HOST); /* the own node is no block */
+	(void)project(h, -EPROTO);
+}
+
+/* Chains for traffic with the own node do not ask cells: what they would ignore must not come into force. */
+static void nothing_that_refuses_the_own_node(void **state)
+{
+	struct hand *h;
+
+	(void)state;
+	h = shop();
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	(void)project(h, -ENOTSUP);
+	h = shop();
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, CONTRACT(3));
+	(void)project(h, -ENOTSUP);
+	h = shop();
+	hand_contract(h, 6, BH_PROTO_SSH, DROP(17), ALLOW(18));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
+	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_TCP, 22, CONTRACT(6));
+	(void)project(h, -ENOTSUP);
+}
+
+/* What is read back from the kernel says what the chains must be. */
+static void levels_of_elements(void **state)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection p = project(shop(), 0);
+	uint64_t levels[2][2];
+
+	(void)state;
+	memcpy(levels, p.levels, sizeof(levels));
+	assert_true(levels[0][0] & BH_LEVEL_CONTRACT);
+	memset(p.levels, 0xff, sizeof(p.levels));
+	bh_projection_levels(&p);
+	assert_memory_equal(p.levels, levels, sizeof(levels));
+}
+
+/*
+ * Where TCP has its ports, an ICMP packet has a checksum, which its sender chooses: what he is allowed by type must not
+ * be found by it.
+ */
+static void a_checksum_is_no_type(void **state)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection p = project(shop(), 0);
+	size_t codes = 0;
+
+	(void)state;
+	for (size_t i = 0; i < p.n; i++) {
+		const struct bh_kelem *e = &p.elems[i];
+		bool icmp = e->key[16] == BH_L4_ICMP || e->key[16] == BH_L4_ICMPV6;
+
+		if (e->set != BH_KSET_CELL || !icmp || (e->key[12] == 0 && e->key[13] == 0))
+			continue;
+		/* A rule for ports fills neither of these bytes. */
+		assert_true(e->key[15] != 0 || e->key[19] != 0);
+		codes += e->key[19];
+	}
+	assert_int_equal(codes, 2);
 }
 
 /* A class that is selected but has no cells is closed: its address is a subject all the same. */
@@ -272,6 +341,8 @@ static void chains_text(uint8_t family, const char *name)
 	    .epoch = 5,
 	    .levels = { bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_EXACT) |
 			    bh_level(BH_LEVEL_PEER_ENDPOINT, BH_LEVEL_PORT_TCP) |
+			    bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_CODE) |
+			    bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ICMP) |
 			    bh_level(BH_LEVEL_PEER_CIDR, BH_LEVEL_PORT_L4) |
 			    bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ANY) | BH_LEVEL_CONTRACT,
 			bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ANY) },
@@ -320,6 +391,9 @@ int main(void)
 		cmocka_unit_test(projection_text),
 		cmocka_unit_test(projection_is_sorted),
 		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
+		cmocka_unit_test(nothing_that_refuses_the_own_node),
+		cmocka_unit_test(levels_of_elements),
+		cmocka_unit_test(a_checksum_is_no_type),
 		cmocka_unit_test(subjects_without_cells),
 		cmocka_unit_test(chains_text_ip),
 		cmocka_unit_test(chains_text_ip6),

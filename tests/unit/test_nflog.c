@@ -117,6 +117,38 @@ static void behind_extension_headers(void **state)
 	is_addr(&r.src, "fd01::5");
 }
 
+/* Types stand where ports would; those of an answer where the source's would. */
+static void types_of_icmp(void **state)
+{
+	static const struct {
+		uint8_t l4, type;
+		uint16_t sport, dport;
+	} all[] = {
+		{ 1, 8, 0, 8 << 8 | 3 },      { 1, 0, 8 << 8 | 3, 0 },
+		{ 1, 14, 13 << 8 | 3, 0 },    { 1, 3, 0, 3 << 8 | 3 },
+		{ 58, 128, 0, 128 << 8 | 3 }, { 58, 129, 128 << 8 | 3, 0 },
+		{ 58, 140, 139 << 8 | 3, 0 }, { 58, 0, 0, 3 },
+	};
+	uint8_t p[40 + 8];
+	struct bh_refused r;
+
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(all); i++) {
+		size_t head = all[i].l4 == 1 ? 20 : 40;
+
+		memset(p, 0, sizeof(p));
+		p[0] = all[i].l4 == 1 ? 0x45 : 0x60;
+		p[all[i].l4 == 1 ? 9 : 6] = all[i].l4;
+		p[head] = all[i].type;
+		p[head + 1] = 3;
+		assert_true(parse("bh:pid", 1, p, head + 8, &r));
+		assert_int_equal(r.sport, all[i].sport);
+		assert_int_equal(r.dport, all[i].dport);
+		assert_true(parse("bh:pid", 1, p, head + 1, &r));
+		assert_int_equal(r.dport, 0);
+	}
+}
+
 static void no_ports_in_later_fragments(void **state)
 {
 	uint8_t p4[sizeof(tcp4)], p6[sizeof(udp6)];
@@ -227,6 +259,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_refused_connection),
 		cmocka_unit_test(behind_extension_headers),
+		cmocka_unit_test(types_of_icmp),
 		cmocka_unit_test(no_ports_in_later_fragments),
 		cmocka_unit_test(causes),
 		cmocka_unit_test(allowed_but_to_be_recorded),

@@ -2,8 +2,8 @@
 /*
  * tests/unit/test_reconcile.c - the order of a change, and what stays when a step fails
  *
- * Workers and kernel are stood in for by functions of this file, which write down what they are asked and look into
- * the address table at that moment.
+ * Workers, kernel and clock are stood in for by functions of this file, which write down what they are asked and look
+ * into the address table at that moment.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 
 #include "agent/attachment.h"
 #include "agent/reconcile.h"
+#include "agent/wallclock.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/log.h"
@@ -39,6 +40,9 @@ static struct {
 	unsigned epoch;
 	const struct bh_addrtable *table;
 	uint32_t a_at_publish, a_at_apply; /* class of 10.0.0.1 in the workers' table */
+	int64_t now, wake;                 /* time of day, and when it is waited for */
+	bh_wallclock_fn clock_fn;
+	void *clock_arg;
 } fake;
 
 static struct bh_addr addr_a(void)
@@ -94,6 +98,30 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 	return fake.epoch;
 }
 
+int64_t bh_wallclock_now(void)
+{
+	return fake.now;
+}
+
+int bh_wallclock_new(struct bh_loop *loop, bh_wallclock_fn fn, void *arg, struct bh_wallclock **ret,
+		     struct bh_err *err)
+{
+	fake.clock_fn = fn;
+	fake.clock_arg = arg;
+	return 0;
+}
+
+struct bh_wallclock *bh_wallclock_free(struct bh_wallclock *w)
+{
+	return NULL;
+}
+
+int bh_wallclock_at(struct bh_wallclock *w, int64_t at)
+{
+	fake.wake = at;
+	return 0;
+}
+
 /* ---- the scene ---- */
 
 struct fixture {
@@ -102,7 +130,7 @@ struct fixture {
 	struct bh_store *store;
 	struct bh_endpoints *eps;
 	struct bh_reconcile *rc;
-	unsigned passes;
+	unsigned passes, times;
 	int last;
 };
 
@@ -112,6 +140,13 @@ static void on_pass(void *arg, int r)
 
 	f->passes++;
 	f->last = r;
+}
+
+static void on_time(void *arg)
+{
+	struct fixture *f = arg;
+
+	f->times++;
 }
 
 static void on_store(void *arg)
@@ -132,7 +167,9 @@ static void add(struct fixture *f, const char *name, const char *app, const char
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct bh_reconcile_config cfg = { .node = "n1", .revision = 6, .done = on_pass, .arg = f };
+	struct bh_reconcile_config cfg = {
+		.node = "n1", .revision = 6, .done = on_pass, .time = on_time, .arg = f
+	};
 
 	memset(&fake, 0, sizeof(fake));
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bh-reconcile.XXXXXX");
@@ -345,6 +382,35 @@ static void test_a_twin_needs_no_new_rules(void **state)
 	assert_string_equal(fake.calls, "publish10 apply10 bump4 ");
 }
 
+/* Its moment came, or somebody set the clock: everything is looked at anew, whichever way it was set. */
+static void test_the_clock_makes_a_pass(void **state)
+{
+	struct fixture *f = *state;
+
+	fake.now = 1000;
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_true(fake.wake > 1000);
+	for (int64_t now = 2000; now > 0; now -= 1500) {
+		unsigned passes = f->passes, times = f->times;
+		uint64_t revision = state_of(f).enforced;
+
+		fake.now = now;
+		fake.wake = 0;
+		fake.calls[0] = '\0';
+		fake.clock_fn(fake.clock_arg);
+		/* Also where somebody came meanwhile who alone would need no new rules. */
+		add(f, now == 2000 ? "c" : "d", "web", now == 2000 ? "10.0.0.3" : "10.0.0.4");
+		assert_int_equal(f->times, times + 1);
+		assert_int_equal(f->passes, passes);
+		while (f->passes == passes)
+			assert_int_equal(bh_loop_once(f->loop, 1000), 0);
+		assert_int_equal(state_of(f).enforced, revision + 1);
+		assert_non_null(strstr(fake.calls, "publish"));
+		assert_true(fake.wake > now);
+	}
+}
+
 static void test_more_addresses_than_the_table_holds(void **state)
 {
 	struct fixture *f = *state;
@@ -411,6 +477,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_many_changes_one_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_twin_needs_no_new_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_clock_makes_a_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_addresses_than_the_table_holds, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_labels_to_come_keep_out, setup, teardown),

@@ -91,6 +91,7 @@ static int setup(void **state)
 	struct bh_vlog_config cfg = { .path = f->path, .node = "n1", .boot = "0123456789abcdef" };
 	static const struct bh_manifests none = BH_MANIFESTS_INIT;
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	struct bh_wanted w = { .node = "n1" };
 	struct bh_manifest *m;
 
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bh-records.XXXXXX");
@@ -107,7 +108,8 @@ static int setup(void **state)
 	add_endpoint(f, "intruder", "role", "none", "10.1.0.6", "fd00::6");
 	add_endpoint(f, "db", "app", "db", "10.1.0.7", "fd00::7");
 	assert_int_equal(bh_compiler_new(&f->compiler), 0);
-	assert_int_equal(bh_generation_new(f->compiler, p, f->eps, "n1", 42, &f->g, NULL), 0);
+	w.policies = p;
+	assert_int_equal(bh_generation_new(f->compiler, &w, f->eps, 42, &f->g, NULL), 0);
 	bh_history_add(&f->history, f->g, 7);
 	assert_int_equal(bh_records_new(f->log, &f->history, &f->records), 0);
 	*state = f;

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+/*
+ * tests/integration/test_kernel_adopt.c - tables that outlive their agent: the next one takes them over
+ *
+ * In network namespaces of this program's own (root). Other programs are played by nft(8).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/kernel_tables.h"
+
+static void the_next_agent_changes_nothing(void **state)
+{
+	char *before, *after_text;
+	unsigned epoch;
+	struct bh_kernel_change c;
+
+	(void)state;
+	opened();
+	assert_false(started());
+	assert_true(apply(everything(15, ALL_PORTS), 41).needs_bump);
+	bump();
+	verified();
+	epoch = bh_kernel_epoch(k);
+	before = netlab_output(NETLAB_ROUTER, "nft list ruleset 2>/dev/null");
+	assert_non_null(before);
+
+	k = bh_kernel_close(k);
+	opened();
+	assert_true(started());
+	assert_int_equal(bh_kernel_epoch(k), epoch);
+	verified();
+	assert_true(started()); /* nothing to repair */
+	c = apply(everything(15, ALL_PORTS), 41);
+	assert_false(c.changed);
+	assert_false(c.needs_bump);
+	assert_int_equal(c.added + c.removed + c.rules, 0);
+	after_text = netlab_output(NETLAB_ROUTER, "nft list ruleset 2>/dev/null");
+	assert_non_null(after_text);
+	assert_string_equal(before, after_text);
+	free(before);
+	free(after_text);
+
+	/* And goes on from there. */
+	c = apply(only_8001(), 42);
+	assert_true(c.changed && c.needs_bump && c.rules > 0);
+	bump();
+	verified();
+	assert_true(reaches(8001));
+	assert_false(reaches(8002));
+}
+
+static void rules_stay_without_an_agent(void **state)
+{
+	int listener, client, server;
+	char buf[8];
+
+	(void)state;
+	opened();
+	assert_false(started());
+	apply(only_8001(), 1);
+	bump();
+	listener = netlab_serve(NETLAB_SERVER, 4, SOCK_STREAM, 8001);
+	client = netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, 4, SOCK_STREAM, 8001, 2000);
+	server = netlab_accept(listener, 2000);
+	assert_true(client >= 0 && server >= 0);
+
+	k = bh_kernel_close(k);
+	assert_false(reaches(8002));
+	assert_int_equal(netlab_write(client, "alive", 5), 5);
+	assert_int_equal(netlab_read(server, buf, sizeof(buf), 2000), 5);
+	opened();
+	assert_true(started());
+	assert_int_equal(netlab_write(client, "alive", 5), 5);
+	assert_int_equal(netlab_read(server, buf, sizeof(buf), 2000), 5);
+	assert_false(reaches(8002));
+}
+
+/* While no agent lived, somebody opened a hole. */
+static void other_chains_are_replaced_and_elements_kept(void **state)
+{
+	(void)state;
+	opened();
+	assert_false(started());
+	apply(only_8001(), 7);
+	bump();
+	k = bh_kernel_close(k);
+	assert_int_equal(nft("insert rule ip " TABLE " forward accept"), 0);
+	assert_true(reaches(8002));
+
+	opened();
+	assert_true(started());
+	verified();
+	assert_false(reaches(8002));
+	assert_true(reaches(8001));
+	assert_false(apply(only_8001(), 7).changed);
+
+	/* Another configuration makes other chains. */
+	k = bh_kernel_close(k);
+	opened();
+	k->cfg.nflog_group = 73;
+	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
+	assert_true(started());
+	verified();
+	assert_false(reaches(8002));
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list chain ip " TABLE
+						   " spoofed 2>&1 | grep -q 'group 73'"),
+			 0);
+}
+
+static void another_table_of_our_name(void **state)
+{
+	(void)state;
+	assert_int_equal(nft("add table ip " TABLE), 0);
+	assert_int_equal(nft("add chain ip " TABLE
+			     " forward { type filter hook forward priority 0; "
+			     "policy drop; }"),
+			 0);
+	opened();
+	assert_false(started());
+	verified();
+	apply(only_8001(), 1);
+	assert_true(reaches(8001));
+}
+
+/* Tables of a version before this one: not open for a moment, and what is new in them is there afterwards. */
+static void tables_of_the_first_format(void **state)
+{
+	(void)state;
+	opened();
+	assert_false(started());
+	apply(only_8001(), 7);
+	bump();
+	k = bh_kernel_close(k);
+	for (int i = 0; i < 2; i++) {
+		const char *family = i == 0 ? "ip" : "ip6";
+
+		assert_int_equal(netlab_run(NETLAB_ROUTER,
+					    "nft 'delete map %s " TABLE
+					    " port_icmp; delete element %s " TABLE
+					    " state { 0x00000001 }; add element %s " TABLE
+					    " state { 0x00000001 : 0x00000001 }'",
+					    family, family, family),
+				 0);
+	}
+	opened();
+	assert_true(started());
+	verified();
+	assert_false(reaches(8002));
+	assert_true(reaches(8001));
+	assert_false(apply(only_8001(), 7).changed);
+	apply(everything(15, ALL_PORTS), 8);
+	verified();
+}
+
+/* A map was emptied of its meaning. */
+static void elements_that_nobody_reads(void **state)
+{
+	(void)state;
+	opened();
+	assert_false(started());
+	apply(only_8001(), 1);
+	k = bh_kernel_close(k);
+	assert_int_equal(nft("delete element ip " TABLE " state { 0x00000001 }"), 0);
+	opened();
+	assert_false(started());
+	assert_true(apply(only_8001(), 1).needs_bump);
+	verified();
+}
+
+static void owned_by_another_agent(void **state)
+{
+	struct bh_err err = { .code = 0 };
+	struct bh_kernel *other = NULL;
+	bool adopted;
+
+	(void)state;
+	opened();
+	assert_false(started());
+	if (!k->caps.owner_persist) {
+		print_message("this kernel knows no owners that tables survive\n");
+		return;
+	}
+	apply(only_8001(), 1);
+	bump();
+	no_error(bh_kernel_open(&config, &other, &err), &err);
+	assert_int_equal(bh_kernel_start(other, &adopted, &err), -EPERM);
+	assert_non_null(strstr(err.msg, "belongs to another program"));
+	other = bh_kernel_close(other);
+
+	/* Others cannot change it, and a flush leaves it. */
+	assert_int_not_equal(nft("add rule ip " TABLE " forward accept"), 0);
+	assert_int_not_equal(nft("delete table ip " TABLE), 0);
+	assert_int_equal(nft("flush ruleset"), 0);
+	verified();
+	assert_true(reaches(8001));
+	assert_false(reaches(8002));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(the_next_agent_changes_nothing, after),
+		cmocka_unit_test_teardown(rules_stay_without_an_agent, after),
+		cmocka_unit_test_teardown(other_chains_are_replaced_and_elements_kept, after),
+		cmocka_unit_test_teardown(another_table_of_our_name, after),
+		cmocka_unit_test_teardown(tables_of_the_first_format, after),
+		cmocka_unit_test_teardown(elements_that_nobody_reads, after),
+		cmocka_unit_test_teardown(owned_by_another_agent, after),
+	};
+
+	return cmocka_run_group_tests(tests, group_up, group_down);
+}
