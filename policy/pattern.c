@@ -286,7 +286,7 @@ static bool like(const char *s, const char *form)
 
 static const char *clock_fault(const char *s, char *buf, size_t size)
 {
-	if (*s != 'T' && *s != 't' && *s != ' ')
+	if (*s != 'T' && *s != 't')
 		return *s ? "there must be a \"T\" between date and time" : "the time is missing";
 	s++;
 	if (!like(s, "dd:dd:dd"))
