@@ -47,7 +47,11 @@ size_t bh_load_only_one(struct bh_load *l, const struct bh_yaml_node *n, const s
 			second = i;
 	}
 	if (second != SIZE_MAX) {
-		bh_complain(&l->rd, got[second].key, "e3", "write two items if either is meant",
+		const char *path = bh_path(&l->rd, " ");
+
+		bh_complain(&l->rd, got[second].key, "e3",
+			    path[strlen(path) - 1] == ']' ? "to mean either, write two items"
+							  : "keep one of them",
 			    "%s has both %s and %s: one of them", bh_path(&l->rd, o->name),
 			    o->fields[first].name, o->fields[second].name);
 		return SIZE_MAX;
