@@ -31,6 +31,8 @@
 #define BH_DETAIL_CLAUSES_MAX 100
 /* Addresses of one endpoint or node: hosts have a few, with every VLAN some dozens. */
 #define BH_ADDRESSES_MAX 256
+/* Labels of one object: Kubernetes sets no limit, but all metadata must fit in 256 KiB; people have some dozens. */
+#define BH_LABELS_MAX 1000U
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
 

@@ -28,8 +28,10 @@ size_t bh_load_only_one(struct bh_load *l, const struct bh_yaml_node *n, const s
 {
 	size_t first = SIZE_MAX, second = SIZE_MAX, known = 0;
 	char names[128] = "";
-	bool wrong = false;
+	bool wrong = false; /* something is there, and was complained about */
 
+	for (uint32_t i = 0; !bh_node_is_null(n) && i < n->n; i++)
+		wrong |= n->pairs[i].value->type != BH_YAML_NULL;
 	for (size_t i = 0; i < o->n; i++) {
 		size_t used = strlen(names);
 
@@ -37,8 +39,6 @@ size_t bh_load_only_one(struct bh_load *l, const struct bh_yaml_node *n, const s
 			continue;
 		(void)snprintf(names + used, sizeof(names) - used, "%s%s", known++ ? ", " : "",
 			       o->fields[i].name);
-		wrong |= got[i].key && !got[i].value &&
-			 !bh_node_is_null(bh_yaml_get(n, o->fields[i].name, NULL));
 		if (!got[i].value)
 			continue;
 		if (first == SIZE_MAX)
@@ -47,7 +47,11 @@ size_t bh_load_only_one(struct bh_load *l, const struct bh_yaml_node *n, const s
 			second = i;
 	}
 	if (second != SIZE_MAX) {
-		bh_complain(&l->rd, got[second].key, "e3", "write two items if either is meant",
+		const char *path = bh_path(&l->rd, " ");
+
+		bh_complain(&l->rd, got[second].key, "e3",
+			    path[strlen(path) - 1] == ']' ? "to mean either, write two items"
+							  : "keep one of them",
 			    "%s has both %s and %s: one of them", bh_path(&l->rd, o->name),
 			    o->fields[first].name, o->fields[second].name);
 		return SIZE_MAX;

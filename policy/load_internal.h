@@ -28,6 +28,7 @@ struct bh_load {
 	enum bh_tier tier;
 	enum bh_fail unknown, on_overload, midstream;
 	uint16_t evidence;
+	char zone[72]; /* the time zone that was last found to exist */
 };
 
 /* load_policy.c: every kind of policy */

@@ -41,6 +41,11 @@ bool bh_load_label_type(struct bh_load *l, const struct bh_yaml_pair *p)
 static void labels(struct bh_load *l, const struct bh_yaml_node *map, bool strict,
 		   struct bh_labels *ret)
 {
+	if (map->n > BH_LABELS_MAX) {
+		bh_complain(&l->rd, map, "e22", NULL, "%s has %u entries: more than %u",
+			    bh_path(&l->rd, ""), map->n, BH_LABELS_MAX);
+		return;
+	}
 	for (uint32_t i = 0; i < map->n; i++) {
 		const struct bh_yaml_pair *p = &map->pairs[i];
 		const char *why;

@@ -88,9 +88,10 @@ static void fqdn(struct bh_load *l, const struct bh_got *got, const struct bh_ru
 		bh_complain(
 		    &l->rd, got->key, "e9",
 		    "deny by default (isolate: egress) and allow the names you want",
-		    "fqdn in a rule with action \"%s\" (%s): addresses of a name are never all "
-		    "known, so this would not hold",
-		    bh_action_name(r->action), bh_path(&l->rd, ""));
+		    "fqdn in %s %s rule (%s): addresses of a name are never all known, so this "
+		    "would not hold",
+		    r->action == BH_ACTION_ALERT ? "an" : "a", bh_action_name(r->action),
+		    bh_path(&l->rd, ""));
 	bh_path_back(&l->rd, mark);
 }
 

@@ -223,8 +223,7 @@ static enum bh_tier tier_by_name(const char *s)
 }
 
 /* Tier and priority, which go together. */
-static void tier(struct bh_load *l, const struct bh_got *got, const struct bh_yaml_node *spec_key,
-		 struct bh_policy *p)
+static void tier(struct bh_load *l, const struct bh_got *got, struct bh_policy *p)
 {
 	const struct bh_got *t = &got[BH_F_SPEC_TIER], *prio = &got[BH_F_SPEC_PRIORITY];
 	size_t mark;
@@ -252,7 +251,7 @@ static void tier(struct bh_load *l, const struct bh_got *got, const struct bh_ya
 		    "priority has no meaning in tier \"application\": its policies are a set "
 		    "without an order");
 	else if (p->tier != BH_TIER_APPLICATION && p->tier != BH_TIER_INVALID && !prio->key)
-		bh_complain(&l->rd, spec_key, "e11", NULL,
+		bh_complain(&l->rd, t->key, "e11", NULL,
 			    "priority is required in tier \"%s\" (0 to 1000, lower first)",
 			    bh_tier_name(p->tier));
 	bh_path_back(&l->rd, mark);
@@ -303,7 +302,7 @@ static void spec(struct bh_load *l, const struct bh_yaml_node *n, const struct b
 			    &p->ns_sel);
 	if (got[BH_F_SPEC_MODE].key)
 		p->mode = mode_by_name(bh_node_str(got[BH_F_SPEC_MODE].value));
-	tier(l, got, key, p);
+	tier(l, got, p);
 	p->unknown = bh_load_fail(got[BH_F_SPEC_UNKNOWN].value, BH_FAIL_REFUSE);
 	p->evidence = bh_load_evidence(got[BH_F_SPEC_EVIDENCE].value, 0);
 	bh_load_time(l, got[BH_F_SPEC_EXPIRES].value, "expires", &p->expires);

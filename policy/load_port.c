@@ -208,6 +208,7 @@ void bh_load_ports(struct bh_load *l, const struct bh_yaml_node *list, struct bh
 	const struct bh_yaml_node *dns = NULL;
 	bool udp = false;
 
+	r->has_ports = list->n > 0;
 	r->ports = bh_load_array(l, list->n, sizeof(*r->ports));
 	for (uint32_t i = 0; r->ports && i < list->n; i++) {
 		size_t mark = bh_path_index(&l->rd, i);

@@ -10,6 +10,7 @@
 #include "policy/pattern.h"
 #include "policy/when.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/banned.h"
@@ -31,7 +32,7 @@ void bh_load_time(struct bh_load *l, const struct bh_yaml_node *n, const char *k
 	if (why || bh_time_parse(bh_node_str(n), &t) < 0)
 		bh_complain(&l->rd, n, "e15", "want RFC 3339 like 2025-12-01T00:00:00Z",
 			    "\"%.80s\" is not a time (%s)", bh_node_str(n),
-			    why ? why : "too far away");
+			    why ? why : "there is no such moment");
 	else
 		*ret = BH_MAX(t, FIRST_SECOND);
 	bh_path_back(&l->rd, mark);
@@ -78,13 +79,24 @@ static void minutes(struct bh_load *l, const struct bh_yaml_node *n, const char 
 	bh_path_back(&l->rd, mark);
 }
 
+/* Files of the database are read once for many rules. */
+static bool zone_known(struct bh_load *l, const char *name)
+{
+	if (strcmp(l->zone, name) == 0)
+		return true;
+	if (!bh_zone_known(name))
+		return false;
+	(void)snprintf(l->zone, sizeof(l->zone), "%s", name);
+	return true;
+}
+
 static void zone(struct bh_load *l, const struct bh_yaml_node *n, struct bh_when *w)
 {
 	const char *name = n ? bh_node_str(n) : "UTC";
 	size_t mark = bh_path_key(&l->rd, "timeZone");
 	const char *why = bh_pattern_zone(name);
 
-	if (n && (why || !bh_zone_known(name)))
+	if (n && (why || !zone_known(l, name)))
 		bh_complain(&l->rd, n, "e15", why ? why : "names are those of the tz database",
 			    "unknown time zone \"%.80s\" in %s", name, bh_path(&l->rd, ""));
 	w->zone = bh_load_strdup(l, name);

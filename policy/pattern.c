@@ -122,19 +122,25 @@ void bh_pattern_fold(char *s)
 
 /* ---- requests ---- */
 
-static const char *path_segments(const char *s)
+static bool hex(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+/* Requests are compared decoded, and without "." and "..": see policy/attr.c. */
+static const char *path_parts(const char *s)
 {
 	for (const char *p = s; *p; p += strcspn(p, "/")) {
 		size_t n;
 
 		p++;
 		n = strcspn(p, "/");
-		if (n == 0 && *p == '/')
-			return "there must be something between the slashes: requests are compared "
-			       "without empty parts";
 		if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
 			return "requests are compared without \".\" and \"..\"";
 	}
+	for (const char *p = strchr(s, '%'); p; p = strchr(p + 1, '%'))
+		if (hex(p[1]) && hex(p[2]))
+			return "requests are compared decoded: write the character that %XX stands for";
 	return NULL;
 }
 
@@ -145,13 +151,13 @@ const char *bh_pattern_path(const char *s)
 	if (strlen(s) > PATH_MAX_BYTES)
 		return "it must not be longer than 1024 bytes";
 	for (const char *p = s; *p; p++)
-		if ((uint8_t)*p <= 0x20 || *p == 0x7f)
-			return "it must not have blanks or control characters in it";
+		if ((uint8_t)*p < 0x20 || *p == 0x7f)
+			return "it must not have control characters in it";
 	if (strpbrk(s, "?#"))
 		return "leave out \"?\" and what follows: requests are compared without it";
 	if (strstr(s, "***"))
 		return "write * (within a segment) or ** (over segments)";
-	return path_segments(s);
+	return path_parts(s);
 }
 
 const char *bh_pattern_method(const char *s)
@@ -286,7 +292,7 @@ static bool like(const char *s, const char *form)
 
 static const char *clock_fault(const char *s, char *buf, size_t size)
 {
-	if (*s != 'T' && *s != 't' && *s != ' ')
+	if (*s != 'T' && *s != 't')
 		return *s ? "there must be a \"T\" between date and time" : "the time is missing";
 	s++;
 	if (!like(s, "dd:dd:dd"))

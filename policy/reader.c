@@ -271,7 +271,8 @@ static bool value_fits(struct bh_reader *rd, const struct bh_yaml_node *n, const
 	put_values(f->values, all, sizeof(all));
 	while (f->values[n_values])
 		n_values++;
-	if (bh_suggest(s, f->values, n_values, near, sizeof(near)))
+	/* Of numbers the next is no better a guess than any. */
+	if (s[strspn(s, "0123456789.")] && bh_suggest(s, f->values, n_values, near, sizeof(near)))
 		(void)snprintf(hint, sizeof(hint), "%s (%s)", near, all);
 	else
 		(void)snprintf(hint, sizeof(hint), "it must be %s", all);

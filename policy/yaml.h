@@ -95,7 +95,7 @@ const struct bh_yaml_node *bh_yaml_get(const struct bh_yaml_node *map, const cha
  * Owned by the caller; NULL: out of memory.
  */
 char *bh_yaml_copy(const struct bh_text *t, const struct bh_yaml_node *n) bh_must_check;
-/* As one line of JSON. */
+/* As one line of JSON; keys of more than a kilobyte as YAML wants them ("? " in front). */
 void bh_yaml_print_json(const struct bh_yaml_node *n, struct bh_buf *out);
 
 #endif

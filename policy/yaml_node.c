@@ -26,22 +26,50 @@ const struct bh_yaml_node *bh_yaml_get(const struct bh_yaml_node *map, const cha
 	return NULL;
 }
 
+/* As it is, it would be no text, or a line break that YAML folds away. */
+static bool needs_escape(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 || c == 0xfeff ||
+	       c == 0xfffe || c == 0xffff;
+}
+
 static void put_string(const char *s, struct bh_buf *out)
 {
-	bh_buf_putc(out, '"');
-	for (; *s; s++) {
-		uint8_t c = (uint8_t)*s;
+	size_t size = strlen(s);
 
+	bh_buf_putc(out, '"');
+	for (size_t off = 0; off < size;) {
+		uint32_t c = 0;
+		size_t n = bh_utf8_next(s + off, size - off, &c);
+
+		if (n == 0) /* cannot be: texts are UTF-8 */
+			break;
 		if (c == '"' || c == '\\')
-			bh_buf_printf(out, "\\%c", c);
+			bh_buf_printf(out, "\\%c", (char)c);
 		else if (c == '\n')
 			bh_buf_puts(out, "\\n");
-		else if (c < 0x20 || c == 0x7f)
+		else if (needs_escape(c))
 			bh_buf_printf(out, "\\u%04x", c);
 		else
-			bh_buf_putc(out, *s);
+			bh_buf_add(out, s + off, n);
+		off += n;
 	}
 	bh_buf_putc(out, '"');
+}
+
+/* libyaml looks for the colon behind a key no further than this, unless it is told that a key comes. */
+#define SIMPLE_KEY_MAX 1000
+
+static void put_key(const char *name, struct bh_buf *out)
+{
+	size_t before = out->len;
+
+	put_string(name, out);
+	if (out->len - before <= SIMPLE_KEY_MAX || bh_buf_failed(out))
+		return;
+	out->len = before;
+	bh_buf_puts(out, "? ");
+	put_string(name, out);
 }
 
 static void put_real(double v, struct bh_buf *out)
@@ -84,7 +112,7 @@ void bh_yaml_print_json(const struct bh_yaml_node *n, struct bh_buf *out)
 		bh_buf_putc(out, '{');
 		for (uint32_t i = 0; i < n->n; i++) {
 			bh_buf_puts(out, i ? ", " : "");
-			put_string(n->pairs[i].name, out);
+			put_key(n->pairs[i].name, out);
 			bh_buf_puts(out, ": ");
 			bh_yaml_print_json(n->pairs[i].value, out);
 		}

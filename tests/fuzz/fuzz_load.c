@@ -3,9 +3,10 @@
  * tests/fuzz/fuzz_load.c - a manifest, as anybody may send it to the agent
  *
  * Whatever the bytes are: they are read or refused with at least one message, messages hold no control
- * characters, and the source that a policy keeps gives the same policy again.
+ * characters, the source that a policy keeps gives the same policy again, and no policy lacks a value.
  */
 #include "policy/load.h"
+#include "tests/lib/model_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,38 @@ static void check_messages(struct bh_diags *d)
 	json_decref(json);
 }
 
+/* Nothing that was read without an error lacks a value, or has one that allows by being nothing. */
+static void check_sound(const struct bh_policy *p)
+{
+	if (!p->tier || !p->mode || !p->unknown ||
+	    (p->tier != BH_TIER_APPLICATION && p->priority < 0))
+		abort();
+	for (unsigned dir = BH_DIR_INGRESS; dir < BH_DIR_COUNT; dir++) {
+		for (size_t i = 0; i < p->n_rules[dir]; i++) {
+			const struct bh_rule *r = &p->rules[dir][i];
+
+			if (!r->action || !r->urgency || !r->unknown || !r->on_overload ||
+			    !r->midstream || !r->proxy ||
+			    r->n_ports > (r->has_ports ? SIZE_MAX : 0) ||
+			    (r->has_protocols && bh_protoset_empty(&r->protocols)))
+				abort();
+			for (size_t k = 0; k < r->n_peers; k++)
+				if (!r->peers[k].kind)
+					abort();
+			for (size_t k = 0; k < r->n_details; k++)
+				for (size_t c = 0; c < r->details[k].n; c++)
+					for (size_t t = 0; t < r->details[k].clauses[c].n; t++)
+						if (r->details[k].clauses[c].tests[t].values.n == 0)
+							abort();
+		}
+	}
+}
+
 static void check_source(const struct bh_policy *p)
 {
 	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	bh_cleanup(bh_buf_done) struct bh_buf first = BH_BUF_INIT, second = BH_BUF_INIT;
 	const struct bh_policy *q;
 
 	if (bh_load_text(set, "again", p->source, strlen(p->source), &d) < 0)
@@ -42,11 +71,11 @@ static void check_source(const struct bh_policy *p)
 	q = bh_policy_set_find(set, p->kind, p->ns, p->name);
 	if (!q || set->n_policies != 1)
 		abort();
-	for (unsigned dir = BH_DIR_INGRESS; dir < BH_DIR_COUNT; dir++)
-		if (p->n_rules[dir] != q->n_rules[dir] || p->isolates[dir] != q->isolates[dir])
-			abort();
-	if (p->pods.n != q->pods.n || p->mode != q->mode)
+	bh_model_put_policy(&first, p);
+	bh_model_put_policy(&second, q);
+	if (strcmp(bh_buf_str(&first), bh_buf_str(&second)) != 0)
 		abort();
+	check_sound(p);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

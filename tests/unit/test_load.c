@@ -6,7 +6,6 @@
 #include "common/limits.h"
 #include "common/util.h"
 #include "policy/load.h"
-#include "policy/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -500,25 +499,64 @@ static void test_examples(void **state)
 	assert_true(set->n_policies >= 7);
 }
 
-/* The table that the loader reads by also answers questions. */
-static void test_schema(void **state)
+/* A list or map of @n entries is read, one of @n + 1 is not. */
+static void check_limit(const char *before, const char *entry, const char *after, unsigned limit,
+			const char *path)
 {
-	const struct bh_object *o = NULL;
-	const struct bh_kind_info *k;
+	for (unsigned n = limit; n <= limit + 1; n++) {
+		bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
+		bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+		bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+		int r;
 
+		bh_buf_puts(&b, before);
+		for (unsigned i = 0; i < n; i++) {
+			const char *hole = strchr(entry, '#');
+
+			bh_buf_puts(&b, i ? ", " : "");
+			if (hole)
+				bh_buf_printf(&b, "%.*s%u.%u%s", (int)(hole - entry), entry,
+					      i / 250, i % 250 + 1, hole + 1);
+			else
+				bh_buf_puts(&b, entry);
+		}
+		bh_buf_puts(&b, after);
+		r = bh_load_text(set, "t.yaml", b.data, b.len, &d);
+		assert_int_equal(r, n == limit ? 0 : -EINVAL);
+		if (n == limit)
+			continue;
+		assert_int_equal(d.n_errors, 1);
+		assert_string_equal(d.items[0].code, "e22");
+		assert_string_equal(d.items[0].path, path);
+	}
+}
+
+static void test_limits(void **state)
+{
 	(void)state;
-	assert_string_equal(bh_schema_find("TrafficPolicy", "spec.ingress[0].protocols", &o)->name,
-			    "protocols");
-	assert_ptr_equal(o, &bh_object_rule);
-	assert_null(bh_schema_find("NetworkPolicy", "spec.ingress.protocols", NULL));
-	assert_null(bh_schema_find("NetworkPolicy", "spec.egress.from", NULL));
-	assert_non_null(bh_schema_find("NetworkPolicy", "spec.egress.to.ipBlock.cidr", NULL));
-	assert_null(bh_schema_find("TrafficPolicy", "spec.podSelectors", NULL));
-	assert_null(bh_schema_find("TrafficPolicy", "spec.mode.x", NULL));
-	assert_null(bh_schema_find("Gateway", "spec", NULL));
-	for (size_t i = 0; (k = bh_schema_kind(i)) != NULL; i++)
-		for (size_t f = 0; k->object && f < k->object->n; f++)
-			assert_true(k->object->fields[f].name && *k->object->fields[f].help);
+	check_limit(TP "  egress: [{to: [{fqdn: [", "a#.example", "]}]}]\n", BH_DETAIL_VALUES_MAX,
+		    "spec.egress[0].to[0].fqdn");
+	check_limit(TP "  egress: [{http: [{paths: [", "/a", "]}]}]\n", BH_DETAIL_VALUES_MAX,
+		    "spec.egress[0].http[0].paths");
+	check_limit(TP "  egress: [{http: [", "{methods: [GET]}", "]}]\n", BH_DETAIL_CLAUSES_MAX,
+		    "spec.egress[0].http");
+	check_limit(TP "  egress: [{protocols: [", "ssh", "]}]\n", BH_DETAIL_VALUES_MAX,
+		    "spec.egress[0].protocols");
+	check_limit(TP "  egress: [{icmp: [", "8", "]}]\n", BH_DETAIL_VALUES_MAX,
+		    "spec.egress[0].icmp");
+	check_limit(
+	    "{apiVersion: bulkhead.network/v1alpha1, kind: Endpoint, metadata: {name: a}, spec: "
+	    "{addresses: [",
+	    "10.0.#", "]}}", BH_ADDRESSES_MAX, "spec.addresses");
+	check_limit(
+	    "{apiVersion: bulkhead.network/v1alpha1, kind: Node, metadata: {name: a}, spec: "
+	    "{addresses: [",
+	    "10.0.#", "]}}", BH_ADDRESSES_MAX, "spec.addresses");
+	check_limit("{apiVersion: v1, kind: Node, metadata: {name: a}, status: {addresses: [",
+		    "{type: InternalIP, address: 10.0.#}", "]}}", BH_ADDRESSES_MAX,
+		    "status.addresses");
+	check_limit("{apiVersion: v1, kind: Namespace, metadata: {name: a, labels: {", "a#: b",
+		    "}}}", BH_LABELS_MAX, "metadata.labels");
 }
 
 int main(void)
@@ -537,7 +575,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_folder_depth, make_dir, remove_dir),
 		cmocka_unit_test_setup_teardown(test_folder_depth_over, make_dir, remove_dir),
 		cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
