@@ -39,16 +39,6 @@ static int run(const struct bh_args *a)
 	return bh_out_write(&text);
 }
 
-#define AT(member) offsetof(struct bh_args, member)
-
-static const struct bh_option options[] = {
-	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
-	  "policies to compile instead of asking the agent (may come again)" },
-	{ 0, "endpoints", "FILE", BH_OPTION_LIST, AT(endpoints),
-	  "Endpoint and Namespace manifests, with --policy" },
-	{ .kind = BH_OPTION_INVALID },
-};
-
 const struct bh_verb bh_verb_render = {
 	.name = "render",
 	.words = "",
@@ -56,7 +46,7 @@ const struct bh_verb bh_verb_render = {
 	.text =
 	    "The agent's, which is in force, or with --policy that of files. One form for both, so that two can\n"
 	    "be compared with diff.\n",
-	.options = options,
+	.world = BH_WORLD_ALL,
 	.agent = true,
 	.exits = "  0  printed\n"
 		 "  1  errors in manifests, or no agent\n",

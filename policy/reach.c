@@ -341,8 +341,15 @@ int bh_reach_pair(struct bh_reach *r, uint32_t from, uint32_t to, struct bh_reac
 		if (x < 0)
 			return bh_err_set(err, x, "out of memory");
 	}
-	*ret = (struct bh_reach_list){ r->answers[i].items, r->answers[i].n, i };
+	*ret = bh_reach_list_at(r, i);
 	return 0;
+}
+
+struct bh_reach_list bh_reach_list_at(const struct bh_reach *r, uint32_t number)
+{
+	const struct pieces *p = &r->answers[number];
+
+	return (struct bh_reach_list){ p->items, p->n, number };
 }
 
 size_t bh_reach_alike(const struct bh_reach_list *l, size_t i)

@@ -47,6 +47,9 @@ BH_DEFINE_CLEANUP(struct bh_reach, bh_reach_free);
 int bh_reach_pair(struct bh_reach *r, uint32_t from, uint32_t to, struct bh_reach_list *ret,
 		  struct bh_err *err) bh_must_check;
 
+/* The list of a number that bh_reach_pair() gave. */
+struct bh_reach_list bh_reach_list_at(const struct bh_reach *r, uint32_t number);
+
 /* Reads on after the pieces that follow the one at @i and mean the same: the index behind them. */
 size_t bh_reach_alike(const struct bh_reach_list *l, size_t i);
 
