@@ -62,6 +62,9 @@ struct bh_args {
 	uint64_t count;
 	bool count_given;
 	const char *from, *to, *port, *protocol;
+	/* What is spoken (policy/spoken.h). */
+	const char *http, *host, *upgrade, *sni, *alpn, *tls_version, *ech, *dns, *grpc, *risk;
+	const char *icmp;
 };
 
 enum bh_option_kind {
