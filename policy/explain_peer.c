@@ -12,13 +12,20 @@
 
 #define NAME_LABEL "kubernetes.io/metadata.name"
 
+static bool node_has(const struct bh_node *n, const struct bh_addr *a)
+{
+	for (size_t i = 0; i < n->n_addrs; i++) {
+		if (bh_addr_eq(&n->addrs[i], a))
+			return true;
+	}
+	return false;
+}
+
 const struct bh_node *bh_node_of_addr(const struct bh_policy_set *set, const struct bh_addr *a)
 {
 	for (size_t i = 0; i < set->n_nodes && a->family; i++) {
-		for (size_t k = 0; k < set->nodes[i]->n_addrs; k++) {
-			if (bh_addr_eq(&set->nodes[i]->addrs[k], a))
-				return set->nodes[i];
-		}
+		if (node_has(set->nodes[i], a))
+			return set->nodes[i];
 	}
 	return NULL;
 }
@@ -220,6 +227,7 @@ static bool entity_matches(struct bh_buf *b, const struct bh_asked *q, enum bh_e
 	return false;
 }
 
+/* Should two nodes claim the address, either may be meant; the first one's labels are told about. */
 static bool nodes_match(struct bh_buf *b, const struct bh_asked *q, const struct bh_peer *p)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf whose = BH_BUF_INIT;
@@ -229,9 +237,15 @@ static bool nodes_match(struct bh_buf *b, const struct bh_asked *q, const struct
 		BH_SAY(b, " is no node");
 		return false;
 	}
+	for (size_t i = 0; i < q->set->n_nodes; i++) {
+		if (node_has(q->set->nodes[i], q->peer_addr) &&
+		    bh_selector_match(&p->pod, &q->set->nodes[i]->labels))
+			return true;
+	}
 	if (b)
 		bh_buf_printf(&whose, "node %s", q->node->name);
-	return selector_matches(b, bh_buf_str(&whose), &p->pod, &q->node->labels);
+	(void)selector_matches(b, bh_buf_str(&whose), &p->pod, &q->node->labels);
+	return false;
 }
 
 static bool name_has(const struct bh_known_name *n, const struct bh_addr *a)

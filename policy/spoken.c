@@ -8,6 +8,9 @@
 
 #include "common/parse.h"
 #include "common/util.h"
+#include "policy/dnstype.h"
+#include "policy/pattern.h"
+#include "policy/risk.h"
 
 #include <string.h>
 
@@ -273,6 +276,22 @@ static int add_list(struct bh_speech *s, enum bh_attr a, const char *text, struc
 	return r;
 }
 
+/* A word that is in no table; told with the nearest that is. */
+static int unknown_word(const char *what, const char *word, const char *(*nth)(size_t),
+			const char *otherwise, struct bh_err *err)
+{
+	const char *names[256], *near;
+	size_t n = 0;
+
+	for (; n < BH_ARRAY_SIZE(names) && nth(n); n++)
+		names[n] = nth(n);
+	near = bh_nearest(word, names, n);
+	if (near)
+		return bh_err_set(err, -EINVAL, "unknown %s '%s'; did you mean '%s'?", what, word,
+				  near);
+	return bh_err_set(err, -EINVAL, "unknown %s '%s'; %s", what, word, otherwise);
+}
+
 /* ---- HTTP ---- */
 
 static int set_host(struct bh_speech *s, const char *text, struct bh_err *err)
@@ -351,6 +370,18 @@ static int set_target(struct bh_speech *s, const char *target, struct bh_err *er
 	return set_path(s, target[n] == '/' ? target + n : "/", err);
 }
 
+static int set_method(struct bh_speech *s, const char *text, size_t n, struct bh_err *err)
+{
+	bh_autofree char *method = strndup(text, n);
+	const char *why = method ? bh_pattern_method(method) : NULL;
+
+	if (!method)
+		return no_memory(err);
+	if (why)
+		return bh_err_set(err, -EINVAL, "method '%s': %s", method, why);
+	return add_value(s, BH_ATTR_HTTP_METHOD, &method, err);
+}
+
 static int set_http(struct bh_speech *s, const char *text, struct bh_err *err)
 {
 	size_t n = strcspn(text, " ");
@@ -360,7 +391,7 @@ static int set_http(struct bh_speech *s, const char *text, struct bh_err *err)
 
 	if (*text == '/' || !is_word(text, n) || strpbrk(target, " "))
 		return bh_err_set(err, -EINVAL, "a request is 'METHOD PATH', like 'GET /x'");
-	r = add_copy(s, BH_ATTR_HTTP_METHOD, text, n, err);
+	r = set_method(s, text, n, err);
 	if (r < 0)
 		return r;
 	if (!connects)
@@ -414,26 +445,39 @@ static int set_ech(struct bh_speech *s, const char *text, struct bh_err *err)
 	return add_copy(s, BH_ATTR_TLS_ECH, text, strlen(text), err);
 }
 
+/* "AAAA", "type28" -> as rules have it. */
+static int set_dns_type(struct bh_speech *s, const char *text, struct bh_err *err)
+{
+	char upped[32], buf[BH_DNS_TYPE_STRLEN];
+	const char *name;
+	size_t n = strlen(text);
+	uint16_t type = 0;
+
+	for (size_t i = 0; i <= n && n < sizeof(upped); i++)
+		upped[i] = upper(text[i]);
+	if (n >= sizeof(upped) || bh_dns_type_parse(upped, &type) < 0)
+		return unknown_word("type of records", text, bh_dns_type_nth,
+				    "write A, AAAA, MX ..., or TYPE and a number", err);
+	name = bh_dns_type_name(type, buf);
+	return add_copy(s, BH_ATTR_DNS_TYPE, name, strlen(name), err);
+}
+
 static int set_dns(struct bh_speech *s, const char *text, struct bh_err *err)
 {
 	size_t n = strcspn(text, " ");
 	const char *type = text + n + strspn(text + n, " ");
-	bh_autofree char *first = strndup(text, n), *name = NULL, *upped = strdup(type);
+	bh_autofree char *first = strndup(text, n), *name = NULL;
 	int r;
 
-	if (!first || !upped)
+	if (!first)
 		return no_memory(err);
-	if (n == 0 || strpbrk(type, " ") || (*type && !is_word(type, strlen(type))))
+	if (n == 0 || strpbrk(type, " "))
 		return bh_err_set(err, -EINVAL,
 				  "a question is 'NAME' or 'NAME TYPE', like 'example.com AAAA'");
 	r = bh_spoken_name(first, &name, err);
 	if (r == 0)
 		r = add_value(s, BH_ATTR_DNS_NAME, &name, err);
-	if (r < 0 || !*type)
-		return r;
-	for (char *p = upped; *p; p++)
-		*p = upper(*p);
-	return add_value(s, BH_ATTR_DNS_TYPE, &upped, err);
+	return r < 0 || !*type ? r : set_dns_type(s, type, err);
 }
 
 /* "shop.Orders/List", also with a slash in front, as it stands in the path of the request. */
@@ -458,27 +502,27 @@ static int set_grpc(struct bh_speech *s, const char *text, struct bh_err *err)
 
 static int set_risk(struct bh_speech *s, const char *text, struct bh_err *err)
 {
-	return add_list(s, BH_ATTR_RISK, text, err);
+	int r = add_list(s, BH_ATTR_RISK, text, err);
+
+	for (size_t i = 0; r == 0 && i < s->values[BH_ATTR_RISK].n; i++) {
+		const char *name = s->values[BH_ATTR_RISK].items[i];
+
+		if (bh_risk_by_name(name) == 0)
+			r = unknown_word("risk", name, bh_risk_nth,
+					 "names are those of nDPI, like tls-obsolete-version", err);
+	}
+	return r;
 }
 
 static int set_protocol(struct bh_speech *s, const char *text, struct bh_err *err)
 {
-	const char *names[256], *near;
-	size_t n = 0;
-
 	s->spoken.proto = bh_streq(text, bh_proto_name(BH_PROTO_UNDECIDED))
 			      ? BH_PROTO_UNDECIDED
 			      : bh_proto_by_name(text);
 	if (s->spoken.proto != BH_PROTO_INVALID)
 		return 0;
-	for (; n < BH_ARRAY_SIZE(names) && bh_proto_nth(n); n++)
-		names[n] = bh_proto_nth(n);
-	near = bh_nearest(text, names, n);
-	if (near)
-		return bh_err_set(err, -EINVAL, "unknown protocol '%s'; did you mean '%s'?", text,
-				  near);
-	return bh_err_set(err, -EINVAL,
-			  "unknown protocol '%s'; 'bulkhead protocols' lists all names", text);
+	return unknown_word("protocol", text, bh_proto_nth, "'bulkhead protocols' lists all names",
+			    err);
 }
 
 /* ---- the table ---- */
