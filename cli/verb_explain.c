@@ -46,10 +46,6 @@ static const struct bh_option options[] = {
 	{ 0, "risk", "NAME,...", BH_OPTION_TEXT, AT(risk), "what nDPI finds in it; '-': nothing" },
 	{ '4', NULL, NULL, BH_OPTION_FLAG, AT(v4), "over IPv4" },
 	{ '6', NULL, NULL, BH_OPTION_FLAG, AT(v6), "over IPv6" },
-	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
-	  "policies to ask instead of the agent's (may come again)" },
-	{ 0, "endpoints", "FILE", BH_OPTION_LIST, AT(endpoints),
-	  "Endpoint and Namespace manifests, with --policy" },
 	{ .kind = BH_OPTION_INVALID },
 };
 
@@ -138,57 +134,44 @@ static int make_query(const struct bh_args *a, struct bh_query *q, struct bh_spe
 	return r;
 }
 
-/* One end of the connection. */
-struct end {
-	size_t endpoint, who; /* @who: the endpoint also where its address was named */
-	const char *node;
-	struct bh_addr addr;
-};
-
-/* A node of which there is a manifest, or on which an endpoint runs. */
-static bool is_node(const struct bh_world *w, const char *name)
+/* A node without a manifest, of which endpoints say that they run there. */
+static const char *node_by_endpoints(const struct bh_world *w, const char *what)
 {
-	for (size_t i = 0; i < w->set->n_nodes; i++) {
-		if (bh_streq(w->set->nodes[i]->name, name))
-			return true;
-	}
+	if (strncmp(what, "node/", 5) != 0)
+		return NULL;
 	for (size_t i = 0; i < w->n_eps; i++) {
-		if (bh_streq(w->eps[i]->node, name))
-			return true;
+		if (bh_streq(w->eps[i]->node, what + 5))
+			return w->eps[i]->node;
 	}
-	return false;
+	return NULL;
 }
 
 /* An endpoint, a node, or if an address is named, exactly that address: it settles the family. */
-static int find_end(const struct bh_world *w, const char *what, struct bh_query *q, struct end *ret,
-		    struct bh_err *err)
+static int find_end(const struct bh_world *w, const char *what, struct bh_query *q,
+		    struct bh_side *ret, struct bh_err *err)
 {
-	struct end e = { .endpoint = SIZE_MAX, .who = SIZE_MAX };
-	int r;
+	int r = bh_world_side(w, what, ret, err);
 
-	if (strncmp(what, "node/", 5) == 0 && is_node(w, what + 5)) {
-		e.node = what + 5;
-		*ret = e;
+	if (r == -ENOENT && node_by_endpoints(w, what)) {
+		*ret = (struct bh_side){
+			.endpoint = SIZE_MAX,
+			.node = node_by_endpoints(w, what),
+			.who = SIZE_MAX,
+		};
 		return 0;
 	}
-	r = bh_world_find(w, what, &e.who, &e.addr, err);
-	if (r < 0)
+	if (r < 0 || ret->addr.family == 0)
 		return r;
-	if (e.addr.family == 0)
-		e.endpoint = e.who;
-	*ret = e;
-	if (e.addr.family == 0)
-		return 0;
-	if (q->family != 0 && q->family != e.addr.family)
+	if (q->family != 0 && q->family != ret->addr.family)
 		return bh_err_set(err, -EINVAL, "'%s' is no IPv%u address", what, q->family);
-	q->family = e.addr.family;
+	q->family = ret->addr.family;
 	return 0;
 }
 
 static int find_ends(const struct bh_args *a, const struct bh_world *w, struct bh_query *q,
 		     size_t who[2], struct bh_err *err)
 {
-	struct end from, to;
+	struct bh_side from, to;
 	int r = find_end(w, a->from, q, &from, err);
 
 	if (r == 0)
@@ -288,6 +271,8 @@ static int run(const struct bh_args *a)
 		code = bh_world_compile(&w, &compiled);
 	if (code != BH_EXIT_OK)
 		return code;
+	q.now = w.now;
+	q.around = &w.around;
 	r = find_ends(a, &w, &q, who, &err);
 	if (r < 0) {
 		bh_out_complain("%s", bh_err_text(&err, r));
@@ -306,6 +291,7 @@ const struct bh_verb bh_verb_explain = {
 	    "matters: then it is listed what it depends on. An end node/NAME is a node; the one on which the\n"
 	    "other end runs is its own node.\n",
 	.options = options,
+	.world = BH_WORLD_ALL,
 	.formats = BH_FORMATS_TEXT,
 	.agent = true,
 	.exits = "  0  allowed\n"
