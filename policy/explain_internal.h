@@ -72,9 +72,18 @@ const struct bh_labels *bh_namespace_labels(const struct bh_policy_set *set, con
 bool bh_namespace_matches(const struct bh_policy_set *set, const struct bh_selector *s,
 			  const char *name);
 
+/* Parts of a rule that can fail to match, as bits. */
+enum {
+	BH_PART_MOMENT = 1 << 0,
+	BH_PART_PEERS = 1 << 1,
+	BH_PART_PORTS = 1 << 2,
+	BH_PART_PROTOCOL = 1 << 3,
+	BH_PART_DETAILS = 1 << 4,
+};
+
 /*
- * Does the rule match? OPEN: it depends on what is not known of what is spoken. @ret_failed: how many parts of it do
- * not match (moment, peers, ports, protocols, details). What keeps it from matching is said in @b, which may be
+ * Does the rule match? OPEN: it depends on what is not known of what is spoken. @ret_failed: the parts of it that do
+ * not match. What keeps it from matching is said in @b, which may be
  * NULL: "source has no label role=client; port 81 is not in 80". The policy's mode and end are not looked at.
  */
 enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
@@ -104,8 +113,8 @@ struct bh_look {
 	uint32_t index;    /* in the policy's list */
 	enum bh_mode mode; /* the policy's; INVALID: it has expired */
 	enum bh_truth truth;
-	unsigned failed;
-	uint64_t rank; /* the smaller decides before the greater */
+	unsigned failed; /* BH_PART_* */
+	uint64_t rank;   /* the smaller decides before the greater */
 };
 
 struct bh_trace {
@@ -143,13 +152,18 @@ struct bh_tier_said bh_trace_tier(const struct bh_trace *t, enum bh_tier tier, i
 
 /* ---- explain_miss.c ---- */
 
+static inline unsigned bh_parts(unsigned failed)
+{
+	return (unsigned)__builtin_popcount(failed);
+}
+
 /* What would have changed the verdict. */
 struct bh_miss {
 	const struct bh_policy *policy;
 	const struct bh_rule *rule; /* NULL: the policy's isolation */
 	uint32_t index;             /* in the policy's list */
 	bool matches;               /* but does not come to it */
-	unsigned failed;            /* parts that do not match */
+	unsigned failed;            /* BH_PART_* that do not match */
 	char *why;                  /* "source has no label role=client; port 81 is not in 80" */
 };
 

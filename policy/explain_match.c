@@ -321,20 +321,18 @@ static enum bh_truth truth(bool holds)
 	return holds ? BH_TRUE : BH_FALSE;
 }
 
-enum { PART_MOMENT, PART_PEERS, PART_PORTS, PART_PROTOCOL, PART_DETAILS, PARTS };
-
 static enum bh_truth part_matches(unsigned part, const struct bh_asked *q,
 				  const struct bh_policy *p, const struct bh_rule *r,
 				  struct bh_buf *b)
 {
 	switch (part) {
-	case PART_MOMENT:
+	case BH_PART_MOMENT:
 		return truth(moment_matches(q, r, b));
-	case PART_PEERS:
+	case BH_PART_PEERS:
 		return truth(bh_peers_match(q, p, r, b));
-	case PART_PORTS:
+	case BH_PART_PORTS:
 		return truth(ports_match(q, r, b));
-	case PART_PROTOCOL:
+	case BH_PART_PROTOCOL:
 		return protocol_matches(q, r, b);
 	default:
 		return details_match(q, r, b);
@@ -348,7 +346,8 @@ enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
 	bool open = false;
 
 	*ret_failed = 0;
-	for (unsigned part = 0; part < (closed ? PART_PEERS : PARTS); part++) {
+	for (unsigned part = BH_PART_MOMENT; part <= (closed ? BH_PART_MOMENT : BH_PART_DETAILS);
+	     part <<= 1) {
 		bh_cleanup(bh_buf_done) struct bh_buf one = BH_BUF_INIT;
 		enum bh_truth t = part_matches(part, q, p, r, b ? &one : NULL);
 
@@ -357,7 +356,7 @@ enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
 			continue;
 		BH_SAY(b, "%s", *ret_failed ? "; " : "");
 		bh_say_buf(b, &one);
-		(*ret_failed)++;
+		*ret_failed |= part;
 	}
 	if (*ret_failed > 0)
 		return BH_FALSE;

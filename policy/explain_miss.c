@@ -67,7 +67,7 @@ static bool refuses(const struct bh_rule *r)
 
 /*
  * Is it worth telling? Behind what decided nothing that does not match is. Among what refuses, only what failed for
- * one reason is near: there may be many that mean somebody else.
+ * one reason is near: there may be many that mean somebody else. That it is about another protocol is its purpose.
  */
 static bool is_near(const struct bh_look *l, uint64_t rank, bool refused)
 {
@@ -75,7 +75,9 @@ static bool is_near(const struct bh_look *l, uint64_t rank, bool refused)
 		return false;
 	if (l->truth == BH_TRUE)
 		return l->mode != BH_MODE_ENFORCE || l->rank > rank;
-	return l->mode == BH_MODE_ENFORCE && l->rank < rank && (refused || l->failed == 1);
+	if (l->mode != BH_MODE_ENFORCE || l->rank >= rank)
+		return false;
+	return refused || (bh_parts(l->failed) == 1 && l->failed != BH_PART_PROTOCOL);
 }
 
 static int miss_add(struct bh_misses *m, const struct bh_miss *one, struct bh_buf *why)
@@ -153,7 +155,7 @@ static void sort(struct bh_misses *m)
 		struct bh_miss one = m->items[i];
 		size_t k = i;
 
-		for (; k > 0 && m->items[k - 1].failed > one.failed; k--)
+		for (; k > 0 && bh_parts(m->items[k - 1].failed) > bh_parts(one.failed); k--)
 			m->items[k] = m->items[k - 1];
 		m->items[k] = one;
 	}
@@ -221,7 +223,7 @@ static const struct bh_rule *near_rule(const struct bh_asked *q, const struct bh
 		if (r->action != BH_ACTION_ALLOW)
 			continue;
 		(void)bh_rule_match(q, p, r, &failed, NULL);
-		if (failed == 1) {
+		if (bh_parts(failed) == 1) {
 			*ret_index = (uint32_t)i;
 			return r;
 		}

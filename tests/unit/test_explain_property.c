@@ -207,7 +207,7 @@ static void check_misses(const struct bh_asked *q, const struct bh_trace *t,
 
 		assert_true(one->why[0] != '\0');
 		assert_true(one->matches == (one->failed == 0));
-		assert_true(i == 0 || one->failed >= m.items[i - 1].failed);
+		assert_true(i == 0 || bh_parts(one->failed) >= bh_parts(m.items[i - 1].failed));
 		if (!one->rule)
 			assert_false(refused);
 		else
