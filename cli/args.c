@@ -378,49 +378,57 @@ int bh_args_parse(int argc, const char *const *argv, struct bh_args *a,
 	return 0;
 }
 
-static void print_option(const struct bh_verb *v, const struct bh_option *o, struct bh_buf *out)
+/* "-n, --namespace NS". @buf: 64 bytes. Return: its length */
+static int option_text(const struct bh_option *o, char *buf)
 {
-	char left[64], list[80];
-	int n = 0;
+	const size_t size = 64;
+	int n;
 
 	if (o->letter && o->name)
-		n = snprintf(left, sizeof(left), "-%c, --%s", o->letter, o->name);
+		n = snprintf(buf, size, "-%c, --%s", o->letter, o->name);
 	else if (o->letter)
-		n = snprintf(left, sizeof(left), "-%c", o->letter);
+		n = snprintf(buf, size, "-%c", o->letter);
 	else
-		n = snprintf(left, sizeof(left), "    --%s", o->name);
-	if (o->arg && n > 0 && (size_t)n < sizeof(left))
-		(void)snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->arg);
-	bh_buf_printf(out, "  %-22s  ", left);
-	if (o->kind == BH_OPTION_FORMAT)
-		bh_buf_printf(
-		    out, "%s\n",
-		    format_list(v ? v->formats : BH_FORMATS_ALL, " (default)", list, sizeof(list)));
-	else
-		bh_buf_printf(out, "%s\n", o->help);
+		n = snprintf(buf, size, "    --%s", o->name);
+	if (o->arg && n > 0 && (size_t)n < size)
+		(void)snprintf(buf + n, size - (size_t)n, " %s", o->arg);
+	return (int)strlen(buf);
+}
+
+static void print_options(const struct bh_verb *v, struct bh_buf *out)
+{
+	const struct bh_option *o;
+	char left[64], list[80];
+	int width = 22;
+
+	for (size_t i = 0; (o = option_at(v, i)); i++)
+		width = BH_MAX(width, option_text(o, left));
+	for (size_t i = 0; (o = option_at(v, i)); i++) {
+		if (v && o == &socket_option && !v->agent)
+			continue;
+		(void)option_text(o, left);
+		bh_buf_printf(out, "  %-*s  %s\n", width, left,
+			      o->kind == BH_OPTION_FORMAT
+				  ? format_list(v ? v->formats : BH_FORMATS_ALL, " (default)", list,
+						sizeof(list))
+				  : o->help);
+	}
 }
 
 static void print_verb_help(const struct bh_verb *v, struct bh_buf *out)
 {
-	const struct bh_option *o;
-
 	bh_buf_printf(out, "Usage: bulkhead %s [OPTIONS]%s%s\n\n%s.\n", v->name,
 		      *v->words ? " " : "", v->words, v->summary);
 	if (v->text)
 		bh_buf_printf(out, "\n%s", v->text);
 	bh_buf_puts(out, "\nOptions:\n");
-	for (size_t i = 0; (o = option_at(v, i)); i++) {
-		if (o != &socket_option || v->agent)
-			print_option(v, o, out);
-	}
+	print_options(v, out);
 	bh_buf_printf(out, "\nExit status:\n%s  2  the command line is wrong\n", v->exits);
 	bh_buf_printf(out, "\nExample:\n  %s\n", v->example);
 }
 
 void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
 {
-	const struct bh_option *o;
-
 	if (verb) {
 		print_verb_help(verb, out);
 		return;
@@ -431,8 +439,7 @@ void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
 	for (size_t i = 0; bh_verbs[i]; i++)
 		bh_buf_printf(out, "  %-12s  %s\n", bh_verbs[i]->name, bh_verbs[i]->summary);
 	bh_buf_puts(out, "\nOptions:\n");
-	for (size_t i = 0; (o = option_at(NULL, i)); i++)
-		print_option(NULL, o, out);
+	print_options(NULL, out);
 	bh_buf_puts(out, "\nExit status:\n"
 			 "  0  done; explain: allowed\n"
 			 "  1  it could not be done, or errors were found\n"

@@ -75,6 +75,14 @@ struct bh_side {
 int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *ret,
 		  struct bh_err *err) bh_must_check;
 
+/*
+ * Two worlds get the same endpoints: those of the first, and what only the second has. Each keeps its own policies;
+ * both must live as long as either is used. -ENOMEM.
+ */
+int bh_worlds_unite(struct bh_world *first, struct bh_world *second) bh_must_check;
+/* Namespaces and Nodes of @from that @to does not have, copied. -ENOMEM. */
+int bh_world_adopt(struct bh_world *to, const struct bh_world *from) bh_must_check;
+
 /* The rule set of all endpoints. Prints what is wrong. Return: exit code */
 int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret);
 

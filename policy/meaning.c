@@ -270,6 +270,11 @@ static int combine(struct bh_meanings *m, const struct side *a, const struct sid
 	return r < 0 ? r : keep(m, &mean, list, ret);
 }
 
+static bool flatly(uint32_t word)
+{
+	return word != 0 && bh_word_refuses(word);
+}
+
 int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decision *d,
 		  uint32_t *ret, struct bh_err *err)
 {
@@ -284,6 +289,11 @@ int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decisi
 	}
 	side_make(&m->sources[source], d->egress, &egress);
 	side_make(&m->sources[source], d->ingress, &ingress);
+	/* What one side refuses whatever is spoken is refused at once, in that side's way. */
+	if (flatly(d->egress))
+		side_plain(&ingress, BH_LEAF_ALLOW);
+	else if (flatly(d->ingress))
+		side_plain(&egress, BH_LEAF_ALLOW);
 	r = combine(m, &egress, &ingress, ret);
 	if (r == 0)
 		r = bh_intern(&m->asked, key, sizeof(key), &i);

@@ -78,6 +78,16 @@ struct bh_reach *bh_reach_free(struct bh_reach *r)
 	return NULL;
 }
 
+const struct bh_ruleset *bh_reach_rules(const struct bh_reach *r)
+{
+	return r->rs;
+}
+
+struct bh_meanings *bh_reach_meanings(const struct bh_reach *r)
+{
+	return r->m;
+}
+
 /* ---- rows ---- */
 
 uint32_t bh_reach_first_port(uint32_t l4)

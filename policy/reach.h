@@ -37,6 +37,9 @@ int bh_reach_new(const struct bh_ruleset *rs, struct bh_meanings *m, unsigned so
 struct bh_reach *bh_reach_free(struct bh_reach *r);
 BH_DEFINE_CLEANUP(struct bh_reach, bh_reach_free);
 
+const struct bh_ruleset *bh_reach_rules(const struct bh_reach *r);
+struct bh_meanings *bh_reach_meanings(const struct bh_reach *r);
+
 /**
  * bh_reach_pair() - What may be connected from one class to another
  * @from, @to:	Classes: of endpoints, of addresses of no endpoint, or (one of the two) BH_CLASS_HOST
