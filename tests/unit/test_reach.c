@@ -259,8 +259,7 @@ static void test_words(void **state)
 			    "80/tcp http [TrafficPolicy shop/web rule \"clients\"]; "
 			    "81-8999/tcp refused [isolated by TrafficPolicy shop/web]; "
 			    "9000-9002/tcp http [TrafficPolicy shop/web rule \"clients\"]; "
-			    "9003-9100/tcp refused [TrafficPolicy shop/no-ssh egress[1]]; "
-			    "9101-65535/tcp refused [isolated by TrafficPolicy shop/web]; "
+			    "9003-65535/tcp refused [TrafficPolicy shop/no-ssh egress[1]]; "
 			    "everything else refused [isolated by TrafficPolicy shop/web]");
 	put_pair(&s, "192.0.2.1", "10.1.0.9", &b);
 	assert_string_equal(bh_buf_str(&b),
