@@ -265,8 +265,10 @@ static void put_group(const struct bh_matrix *m, const struct bh_reach_list *l, 
 		bh_buf_puts(out, n++ > 0 ? ", " : "");
 		bh_reach_put_port(out, l->items[k].l4, l->items[k].lo, l->items[end - 1].hi);
 	}
-	if (bh_meaning_extent(m->meanings, meaning) == BH_EXTENT_ALL)
+	if (bh_meaning_extent(m->meanings, meaning) == BH_EXTENT_ALL) {
+		bh_buf_puts(out, bh_meaning_recorded(m->meanings, meaning) ? " (recorded)" : "");
 		return;
+	}
 	bh_buf_putc(out, ' ');
 	bh_meaning_put(m->meanings, meaning, false, out);
 }
@@ -278,7 +280,8 @@ static void put_other(const struct bh_matrix *m, uint32_t meaning, struct bh_buf
 	enum bh_extent e = bh_meaning_extent(m->meanings, meaning);
 
 	if (e == BH_EXTENT_ALL) {
-		bh_buf_puts(out, "everything");
+		bh_buf_puts(out, bh_meaning_recorded(m->meanings, meaning) ? "everything (recorded)"
+									   : "everything");
 		return;
 	}
 	bh_meaning_put(m->meanings, meaning, false, &text);

@@ -21,6 +21,9 @@ enum bh_leaf {
 	BH_LEAF_COUNT,
 };
 
+#define BH_LEAVES_ALLOW  (1U << BH_LEAF_ALLOW | 1U << BH_LEAF_RECORD)
+#define BH_LEAVES_REFUSE (1U << BH_LEAF_DROP | 1U << BH_LEAF_REJECT)
+
 static inline bool bh_leaf_allows(uint32_t leaf)
 {
 	return leaf == BH_LEAF_ALLOW || leaf == BH_LEAF_RECORD;

@@ -232,10 +232,21 @@ static int keep(struct bh_meanings *m, struct bh_meaning *mean, const struct bh_
 		uint32_t *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
+	uint32_t bits, all;
+	int r = bh_diagram_leaves(&m->d, mean->other, &all);
 
-	if (mean->n == 0 && mean->other < BH_LEAF_COUNT && mean->other == mean->unknown) {
-		/* It does not depend on anything. */
-		mean->undecided = mean->other;
+	if (r == 0)
+		r = bh_diagram_leaves(&m->d, mean->unknown, &bits);
+	for (uint32_t i = 0; i < mean->n && r == 0; i++) {
+		all |= bits;
+		r = bh_diagram_leaves(&m->d, list[i].what, &bits);
+	}
+	if (r < 0)
+		return r;
+	all |= bits;
+	if (!(all & BH_LEAVES_ALLOW) || !(all & BH_LEAVES_REFUSE)) {
+		/* Whatever it turns out to be: nothing has to be waited for. */
+		mean->undecided = BH_LEAF_DROP;
 		mean->on_overload = BH_FAIL_REFUSE;
 		mean->midstream = BH_FAIL_REFUSE;
 	}
@@ -275,10 +286,15 @@ static bool flatly(uint32_t word)
 	return word != 0 && bh_word_refuses(word);
 }
 
-int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decision *d,
+static void side_mute(struct side *s)
+{
+	*s = (struct side){ .other = s->unknown, .unknown = s->unknown, .undecided = BH_LEAF_DROP };
+}
+
+int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decision *d, bool mute,
 		  uint32_t *ret, struct bh_err *err)
 {
-	const uint32_t key[] = { source, d->egress, d->ingress };
+	const uint32_t key[] = { source, d->egress, d->ingress, mute };
 	struct side egress, ingress;
 	uint32_t i;
 	int r;
@@ -294,6 +310,10 @@ int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decisi
 		side_plain(&ingress, BH_LEAF_ALLOW);
 	else if (flatly(d->ingress))
 		side_plain(&egress, BH_LEAF_ALLOW);
+	if (mute) {
+		side_mute(&egress);
+		side_mute(&ingress);
+	}
 	r = combine(m, &egress, &ingress, ret);
 	if (r == 0)
 		r = bh_intern(&m->asked, key, sizeof(key), &i);

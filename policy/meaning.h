@@ -35,8 +35,11 @@ BH_DEFINE_CLEANUP(struct bh_meanings, bh_meanings_free);
 int bh_meanings_add(struct bh_meanings *m, const struct bh_ruleset *rs, unsigned *ret_source,
 		    struct bh_err *err) bh_must_check;
 
-/* The meaning of a decision of that rule set. -E2BIG. */
-int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decision *d,
+/*
+ * The meaning of a decision of that rule set. @mute: about a transport over which no protocol is spoken that could be
+ * told (ICMP): whatever depends on the protocol is decided as "unknown". -E2BIG.
+ */
+int bh_meaning_of(struct bh_meanings *m, unsigned source, const struct bh_decision *d, bool mute,
 		  uint32_t *ret, struct bh_err *err) bh_must_check;
 
 enum bh_extent {
@@ -57,7 +60,7 @@ bool bh_meaning_recorded(struct bh_meanings *m, uint32_t meaning);
 struct bh_protoset bh_meaning_spoken(struct bh_meanings *m, uint32_t meaning);
 
 /*
- * "allowed", "refused", "http, tls (server names *.example)", "all but ssh". @exact: with everything that two
+ * "allowed", "refused", "http, tls [server names *.example]", "all but ssh". @exact: with everything that two
  * meanings can differ in: how it is refused, what is recorded, what happens under overload.
  */
 void bh_meaning_put(struct bh_meanings *m, uint32_t meaning, bool exact, struct bh_buf *out);

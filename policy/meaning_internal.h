@@ -38,7 +38,7 @@ struct bh_meanings {
 	struct bh_diagrams d;
 	struct bh_intern vars; /* "http methods GET": kind and text */
 	struct bh_intern meanings;
-	struct bh_intern asked; /* (source, egress, ingress) */
+	struct bh_intern asked; /* (source, egress, ingress, mute) */
 	struct bh_u32s answers; /* at the same indexes */
 	struct bh_meaning_source sources[BH_MEANING_SOURCES];
 	unsigned n_sources;

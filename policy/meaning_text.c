@@ -14,8 +14,8 @@
 #define WAYS_MAX  6U
 #define CONDS_MAX 12U
 
-#define ALLOWING (1U << BH_LEAF_ALLOW | 1U << BH_LEAF_RECORD)
-#define REFUSING (1U << BH_LEAF_DROP | 1U << BH_LEAF_REJECT)
+#define ALLOWING BH_LEAVES_ALLOW
+#define REFUSING BH_LEAVES_REFUSE
 
 /* Which outcomes are possible. Where it cannot be found out, all. */
 static uint32_t leaves(struct bh_meanings *m, uint32_t what)
@@ -105,7 +105,7 @@ static void put_way(struct ways *w)
 	if (w->n > 1)
 		bh_buf_puts(w->out, " or ");
 	for (unsigned i = 0; i < w->n_cond; i++)
-		bh_buf_printf(w->out, "%s%s%s", i > 0 ? " and " : "",
+		bh_buf_printf(w->out, "%s%s[%s]", i > 0 ? " and " : "",
 			      w->cond[i].holds ? "" : "not ", var_text(w->m, w->cond[i].var));
 }
 
@@ -145,7 +145,7 @@ static void find_ways(struct ways *w, uint32_t what)
 	find_with(w, n->no, n->var, false);
 }
 
-/* "methods GET or methods POST; paths /orders". @what: with the leaves ALLOW and DROP. */
+/* "[methods GET] or [methods POST; paths /orders]". @what: with the leaves ALLOW and DROP. */
 static void put_ways(struct bh_meanings *m, uint32_t what, struct bh_buf *out)
 {
 	struct ways w = { .m = m, .out = out };
@@ -188,12 +188,11 @@ static void put_conditional(struct bh_meanings *m, struct list *l, const char *f
 	put_item(l, first, proto_text(proto));
 	if (p == BH_LEAF_ALLOW)
 		return;
-	bh_buf_puts(l->out, " (");
+	bh_buf_putc(l->out, ' ');
 	put_ways(m, p, l->out);
-	bh_buf_putc(l->out, ')');
 }
 
-/* "http, tls (server names a)" */
+/* "http, tls [server names a]" */
 static void put_some(struct bh_meanings *m, const struct bh_meaning *mean, struct bh_buf *out)
 {
 	const struct bh_meaning_entry *e = bh_meaning_entries(mean);

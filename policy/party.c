@@ -196,19 +196,27 @@ static int node_parties(struct making *m)
 	return group(m, BH_PARTY_NODES, s, n);
 }
 
-/* The own node, where some policy speaks of it. */
+/* Some policy says more of the own node than that it may do everything. */
+static bool speaks_of_host(const struct bh_ruleset *rs)
+{
+	for (size_t i = 0; i < rs->n[BH_RS_CELLS]; i++) {
+		const struct bh_cell *c = &rs->cells[i];
+
+		if (c->peer == BH_CLASS_HOST &&
+		    (bh_word_verdict(c->word) != BH_WORD_ALLOW || (c->word & BH_WORD_REPORT)))
+			return true;
+	}
+	return false;
+}
+
 static int host_party(struct making *m)
 {
 	static const uint32_t cls[BH_PARTY_SETS] = { BH_CLASS_HOST, BH_CLASS_HOST };
 	bool spoken_of = false;
 	struct bh_party *p;
 
-	for (size_t k = 0; k < m->in->n_compiled; k++) {
-		const struct bh_ruleset *rs = m->in->compiled[k]->rules;
-
-		for (size_t i = 0; i < rs->n_rows && !spoken_of; i++)
-			spoken_of = rs->rows[i].peer == BH_CLASS_HOST;
-	}
+	for (size_t k = 0; k < m->in->n_compiled; k++)
+		spoken_of |= speaks_of_host(m->in->compiled[k]->rules);
 	if (!spoken_of)
 		return 0;
 	p = add(m, BH_PARTY_HOST, "", cls);

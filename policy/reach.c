@@ -253,6 +253,12 @@ static uint32_t walk_l4(const struct walk *w, uint32_t after)
 	return 0;
 }
 
+/* Nothing is spoken over it that rules could name. "Every other protocol" may be one that speaks. */
+static bool is_mute(uint32_t l4)
+{
+	return l4 == BH_L4_ICMP || l4 == BH_L4_ICMPV6;
+}
+
 static int piece_add(struct bh_reach *r, struct bh_buf *list, struct bh_reach_piece p,
 		     struct bh_err *err)
 {
@@ -271,7 +277,7 @@ static int piece_add(struct bh_reach *r, struct bh_buf *list, struct bh_reach_pi
 		    "the ranges of ports fall into more than %u pieces; ask for fewer "
 		    "endpoints",
 		    BH_REACH_PIECES_MAX);
-	e = bh_meaning_of(r->m, r->source, &p.words, &p.meaning, err);
+	e = bh_meaning_of(r->m, r->source, &p.words, is_mute(p.l4), &p.meaning, err);
 	if (e == 0)
 		bh_buf_add(list, &p, sizeof(p));
 	return e;
