@@ -134,32 +134,12 @@ static int make_query(const struct bh_args *a, struct bh_query *q, struct bh_spe
 	return r;
 }
 
-/* A node without a manifest, of which endpoints say that they run there. */
-static const char *node_by_endpoints(const struct bh_world *w, const char *what)
-{
-	if (strncmp(what, "node/", 5) != 0)
-		return NULL;
-	for (size_t i = 0; i < w->n_eps; i++) {
-		if (bh_streq(w->eps[i]->node, what + 5))
-			return w->eps[i]->node;
-	}
-	return NULL;
-}
-
 /* An endpoint, a node, or if an address is named, exactly that address: it settles the family. */
 static int find_end(const struct bh_world *w, const char *what, struct bh_query *q,
 		    struct bh_side *ret, struct bh_err *err)
 {
 	int r = bh_world_side(w, what, ret, err);
 
-	if (r == -ENOENT && node_by_endpoints(w, what)) {
-		*ret = (struct bh_side){
-			.endpoint = SIZE_MAX,
-			.node = node_by_endpoints(w, what),
-			.who = SIZE_MAX,
-		};
-		return 0;
-	}
 	if (r < 0 || ret->addr.family == 0)
 		return r;
 	if (q->family != 0 && q->family != ret->addr.family)

@@ -294,6 +294,15 @@ static int find_node(const struct bh_world *w, const char *name, struct bh_side 
 			return 0;
 		}
 	}
+	/* Without a manifest, but endpoints say that they run there. */
+	for (size_t i = 0; i < w->n_eps; i++) {
+		if (bh_streq(w->eps[i]->node, name)) {
+			*ret = (struct bh_side){
+				SIZE_MAX, w->eps[i]->node, { .family = 0 }, SIZE_MAX
+			};
+			return 0;
+		}
+	}
 	near = bh_nearest(name, names, w->set->n_nodes);
 	if (near)
 		return bh_err_set(err, -ENOENT, "no Node '%s'; did you mean 'node/%s'?", name,

@@ -71,7 +71,7 @@ struct bh_side {
 	size_t who;          /* the endpoint either way; SIZE_MAX: none */
 };
 
-/* As bh_world_find(), and "node/NAME": that Node, if there is no such endpoint. */
+/* As bh_world_find(), and "node/NAME": that node, by its manifest or by endpoints that run there. */
 int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *ret,
 		  struct bh_err *err) bh_must_check;
 
