@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/util.h"
 #include "policy/spoken.h"
+#include "policy/when.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -245,6 +246,10 @@ static char *beside(struct bh_reader *rd, const char *file, const char *path)
 	const char *slash = strrchr(file, '/');
 	char *s = NULL;
 
+	while (path[0] == '.' && path[1] == '/')
+		path += 2;
+	if (*path == '\0' && !slash)
+		path = ".";
 	if (path[0] == '/' || !slash)
 		s = strdup(path);
 	else if (asprintf(&s, "%.*s%s", (int)(slash + 1 - file), file, path) < 0)
@@ -252,6 +257,26 @@ static char *beside(struct bh_reader *rd, const char *file, const char *path)
 	if (!s)
 		bh_reader_nomem(rd);
 	return s;
+}
+
+static bool looks_right(struct bh_reader *rd, const struct bh_yaml_node *n,
+			const struct bh_field *f)
+{
+	struct bh_prefix prefix;
+	struct bh_addr addr;
+	const char *what = NULL;
+	int64_t t;
+
+	if (bh_streq(f->format, "cidr") && bh_prefix_parse(bh_node_str(n), &prefix) < 0)
+		what = "is no CIDR like 10.0.0.0/8";
+	else if (bh_streq(f->format, "address") && bh_addr_parse(bh_node_str(n), &addr) < 0)
+		what = "is no address";
+	else if (bh_streq(f->format, "date-time") && bh_time_parse(bh_node_str(n), &t) < 0)
+		what = "is no time like 2031-03-01T18:00:00Z";
+	if (what)
+		bh_complain(rd, n, "e19", NULL, "\"%.80s\" in %s %s", bh_node_str(n),
+			    bh_path(rd, f->name), what);
+	return !what;
 }
 
 /* @file: the values are paths, relative to it; NULL: they are not. */
@@ -264,7 +289,7 @@ static void read_strings(struct bh_reader *rd, const struct bh_got *got, const s
 		const struct bh_yaml_node *n = got->value->items[i];
 		size_t at = bh_path_index(rd, i);
 
-		if (bh_read_item(rd, n, f))
+		if (bh_read_item(rd, n, f) && looks_right(rd, n, f))
 			add_string(rd, ret,
 				   file ? beside(rd, file, bh_node_str(n)) : text_of(rd, n));
 		bh_path_back(rd, at);
@@ -458,7 +483,7 @@ static void read_suite(struct bh_reader *rd, const char *file, const struct bh_y
 	read_strings(rd, &got[S_RANGES], &suite_fields[S_RANGES], NULL, &s->ranges);
 	read_strings(rd, &got[S_RESOLVERS], &suite_fields[S_RESOLVERS], NULL, &s->resolvers);
 	read_names(rd, &got[S_NAMES], &s->names);
-	if (got[S_AT].value)
+	if (got[S_AT].value && looks_right(rd, got[S_AT].value, &suite_fields[S_AT]))
 		s->at = text_of(rd, got[S_AT].value);
 	read_tests(rd, &got[S_TESTS], s);
 }

@@ -60,7 +60,7 @@ size_t bh_reach_alike(const struct bh_reach_list *l, size_t i);
 uint32_t bh_reach_first_port(uint32_t l4);
 #define BH_REACH_LAST_PORT 65535U
 
-/* "80/tcp", "9000-9010/udp", "tcp" (every port), "icmp 8", "icmp 3/4", "everything else". */
+/* "80/tcp", "9000-9010/udp", "tcp" (every port), "icmp echo-request", "icmp 3/4", "everything else". */
 void bh_reach_put_port(struct bh_buf *out, uint32_t l4, uint32_t lo, uint32_t hi);
 
 /*

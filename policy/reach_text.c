@@ -3,6 +3,7 @@
  * policy/reach_text.c - ports in words, and who decides about them
  */
 #include "common/util.h"
+#include "policy/icmp.h"
 #include "policy/reach.h"
 
 #include <string.h>
@@ -13,6 +14,16 @@
 #define WHY_SHOWN 3U
 #define WHY_MAX   64U
 #define STEPS_MAX 4096U
+
+static void put_icmp_type(struct bh_buf *out, uint8_t l4, uint8_t type)
+{
+	const char *name = bh_icmp_name(l4, type);
+
+	if (name)
+		bh_buf_puts(out, name);
+	else
+		bh_buf_printf(out, "%u", type);
+}
 
 static void put_icmp(struct bh_buf *out, uint32_t type_code)
 {
@@ -30,7 +41,7 @@ void bh_reach_put_port(struct bh_buf *out, uint32_t l4, uint32_t lo, uint32_t hi
 	} else if (l4 == BH_L4_ICMP || l4 == BH_L4_ICMPV6) {
 		bh_buf_printf(out, "%s ", bh_l4_name(l4, buf));
 		if (lo % 256 == 0 && hi == (lo | 255U)) { /* one type, every code */
-			bh_buf_printf(out, "%u", lo >> 8);
+			put_icmp_type(out, (uint8_t)l4, (uint8_t)(lo >> 8));
 			return;
 		}
 		put_icmp(out, lo);
