@@ -274,8 +274,8 @@ int bh_differences_make(struct bh_differences *d, const struct bh_world *was,
 /* ---- shown ---- */
 
 /* Everybody who can connect to (or be reached by) the first of the other side. */
-static bool is_everybody(const struct bh_differences *d, const uint32_t *list, size_t n,
-			 const struct bh_party *other, bool from)
+static bool is_everybody(const struct bh_differences *d, size_t n, const struct bh_party *other,
+			 bool from)
 {
 	size_t all = 0;
 
@@ -284,7 +284,7 @@ static bool is_everybody(const struct bh_differences *d, const uint32_t *list, s
 
 		all += from ? bh_party_can_meet(p, other) : bh_party_can_meet(other, p);
 	}
-	return n > 2 && n == all;
+	return n > 1 && n == all;
 }
 
 static void put_names(const struct bh_differences *d, const uint32_t *list, size_t n,
@@ -306,10 +306,10 @@ static void put_who(const struct bh_differences *d, const struct bh_difference *
 	const struct bh_party *p = d->parties.items;
 
 	put_names(d, x->from, x->n_from,
-		  x->n_to == 1 && is_everybody(d, x->from, x->n_from, &p[x->to[0]], true), out);
+		  x->n_to == 1 && is_everybody(d, x->n_from, &p[x->to[0]], true), out);
 	bh_buf_puts(out, " -> ");
 	put_names(d, x->to, x->n_to,
-		  x->n_from == 1 && is_everybody(d, x->to, x->n_to, &p[x->from[0]], false), out);
+		  x->n_from == 1 && is_everybody(d, x->n_to, &p[x->from[0]], false), out);
 }
 
 static enum bh_colour colour_of(struct bh_differences *d, const struct bh_difference *x)

@@ -396,7 +396,7 @@ static void put_whys(const struct bh_matrix *m, const struct bh_pair *p, struct 
 		bh_reach_put_why(m->compiled.rules, &l.items[i].words, !refused, &why);
 		if (why.len == 0 || strstr(bh_buf_str(out) + begin, bh_buf_str(&why)))
 			continue;
-		bh_buf_printf(out, "\n%s%s", refused || lines > 0 ? "" : "by ", bh_buf_str(&why));
+		bh_buf_printf(out, "\n%s%s", refused ? "" : "by ", bh_buf_str(&why));
 		lines++;
 	}
 }

@@ -10,8 +10,7 @@
 
 #include "common/banned.h"
 
-/* Names, prefixes that are written out. */
-#define NAMES_SHOWN    2U
+/* Prefixes that are written out. */
 #define PREFIXES_SHOWN 3U
 
 /* ---- endpoints ---- */
@@ -75,6 +74,24 @@ static const struct bh_label *common_label(const struct bh_party_input *in,
 	return NULL;
 }
 
+static bool is_whole_namespace(const struct bh_party_input *in, const struct bh_party *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < in->n_eps; i++)
+		n += in->eps[i]->n_addrs > 0 && bh_streq(in->eps[i]->ns, p->ns);
+	return n == p->n_members;
+}
+
+/* "a and b", "a and 4 more": no commas, which separate parties. */
+static void put_names(struct bh_buf *out, const char *first, const char *second, size_t n)
+{
+	if (n == 2)
+		bh_buf_printf(out, "%s and %s", first, second);
+	else
+		bh_buf_printf(out, "%s and %zu more", first, n - 1);
+}
+
 void bh_party_name_endpoints(const struct bh_party_input *in, const struct bh_party *p,
 			     struct bh_buf *out)
 {
@@ -86,6 +103,10 @@ void bh_party_name_endpoints(const struct bh_party_input *in, const struct bh_pa
 		bh_buf_puts(out, member(in, p, 0)->name);
 		return;
 	}
+	if (is_whole_namespace(in, p)) {
+		bh_buf_printf(out, "* (%zu)", p->n_members);
+		return;
+	}
 	stem = common_stem(in, p);
 	label = stem > 0 ? NULL : common_label(in, p);
 	if (stem > 0) {
@@ -94,10 +115,7 @@ void bh_party_name_endpoints(const struct bh_party_input *in, const struct bh_pa
 	} else if (label) {
 		bh_buf_printf(out, "%s=%s (%zu)", label->key, label->value, p->n_members);
 	} else {
-		for (size_t i = 0; i < p->n_members && i < NAMES_SHOWN; i++)
-			bh_buf_printf(out, "%s%s", i > 0 ? ", " : "", member(in, p, i)->name);
-		if (p->n_members > NAMES_SHOWN)
-			bh_buf_printf(out, " and %zu more", p->n_members - NAMES_SHOWN);
+		put_names(out, member(in, p, 0)->name, member(in, p, 1)->name, p->n_members);
 	}
 }
 
@@ -105,10 +123,11 @@ void bh_party_name_nodes(const struct bh_party_input *in, const struct bh_party 
 			 struct bh_buf *out)
 {
 	bh_buf_puts(out, p->n_members == 1 ? "node " : "nodes ");
-	for (size_t i = 0; i < p->n_members && i < NAMES_SHOWN; i++)
-		bh_buf_printf(out, "%s%s", i > 0 ? ", " : "", in->nodes[p->members[i]]->name);
-	if (p->n_members > NAMES_SHOWN)
-		bh_buf_printf(out, " and %zu more", p->n_members - NAMES_SHOWN);
+	if (p->n_members == 1)
+		bh_buf_puts(out, in->nodes[p->members[0]]->name);
+	else
+		put_names(out, in->nodes[p->members[0]]->name, in->nodes[p->members[1]]->name,
+			  p->n_members);
 }
 
 /* ---- addresses ---- */
@@ -164,11 +183,11 @@ static void put_prefix(struct bh_buf *out, const struct bh_prefix *p)
 static void put_prefixes(struct bh_buf *out, const struct prefixes *l)
 {
 	for (size_t i = 0; i < l->n && i < PREFIXES_SHOWN; i++) {
-		bh_buf_puts(out, i > 0 ? ", " : "");
+		bh_buf_puts(out, i > 0 ? " + " : "");
 		put_prefix(out, &l->shown[i]);
 	}
 	if (l->n > PREFIXES_SHOWN)
-		bh_buf_puts(out, ", ...");
+		bh_buf_puts(out, " + ...");
 }
 
 /* The smallest prefix that holds both. */
@@ -227,7 +246,7 @@ void bh_party_name_spans(const struct bh_span *spans, size_t n, struct bh_buf *o
 	if (v4 > 0)
 		put_family(out, spans, v4);
 	if (v4 > 0 && v4 < n)
-		bh_buf_puts(out, ", ");
+		bh_buf_puts(out, " + ");
 	if (v4 < n)
 		put_family(out, spans + v4, n - v4);
 }
