@@ -10,6 +10,7 @@
 
 #include "agent/communityid.h"
 #include "agent/jsonw.h"
+#include "common/clock.h"
 #include "common/util.h"
 #include "policy/explain.h"
 
@@ -152,8 +153,18 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 		size_t before = text.len;
 
 		bh_buf_puts(&text, "; ");
-		bh_explain_nearest(r->gen->policies->set, subject, endpoint_of(r, peer), peer,
-				   v->dir, r->l4, r->dport, &text);
+		bh_explain_nearest(
+		    &(struct bh_nearest){
+			.set = r->gen->policies->set,
+			.now = bh_clock_wall_us() / 1000000,
+			.subject = subject,
+			.peer = endpoint_of(r, peer),
+			.peer_addr = peer,
+			.dir = v->dir,
+			.l4 = r->l4,
+			.port = r->dport,
+		    },
+		    &text);
 		if (text.len == before + 2)
 			text.data[text.len = before] = '\0';
 	}

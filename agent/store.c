@@ -29,20 +29,6 @@ struct scan {
 	struct bh_manifests found;
 };
 
-static bool is_policy_file(const char *name)
-{
-	static const char *const ends[] = { ".yaml", ".yml", ".json" };
-	size_t len = strlen(name);
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(ends); i++) {
-		size_t n = strlen(ends[i]);
-
-		if (len > n && strcmp(name + len - n, ends[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
 static int by_path(const void *a, const void *b)
 {
 	const struct bh_manifest *const *ma = a, *const *mb = b;
@@ -102,7 +88,7 @@ static int scan_entry(struct scan *sc, const char *dir, const struct dirent *e, 
 		is_dir = S_ISDIR(st.st_mode);
 	if (is_dir)
 		return depth < DEPTH_MAX ? scan_folder(sc, path, depth + 1) : -ELOOP;
-	return is_policy_file(e->d_name) ? scan_file(sc, path) : 0;
+	return bh_load_is_manifest(e->d_name) ? scan_file(sc, path) : 0;
 }
 
 static int scan_folder(struct scan *sc, const char *dir, unsigned depth)

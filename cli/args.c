@@ -17,10 +17,9 @@
 #define NAMES_MAX 64
 
 static const char *const format_names[] = {
-	[BH_FORMAT_INVALID] = NULL,
-	[BH_FORMAT_TABLE] = "table",
-	[BH_FORMAT_JSON] = "json",
-	[BH_FORMAT_YAML] = "yaml",
+	[BH_FORMAT_INVALID] = NULL, [BH_FORMAT_TABLE] = "table", [BH_FORMAT_JSON] = "json",
+	[BH_FORMAT_YAML] = "yaml",  [BH_FORMAT_CSV] = "csv",     [BH_FORMAT_DOT] = "dot",
+	[BH_FORMAT_SVG] = "svg",    [BH_FORMAT_TAP] = "tap",     [BH_FORMAT_JUNIT] = "junit",
 };
 BH_STATIC_ASSERT_TABLE(format_names, BH_FORMAT_COUNT);
 
@@ -36,12 +35,31 @@ static const struct bh_option socket_option = {
 	AT(socket), "the agent's socket (default: $BULKHEAD_SOCKET, else " BH_RUNDIR "/api.sock)"
 };
 
+/* The first one only with BH_WORLD_ALL. */
+static const struct bh_option world_options[] = {
+	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
+	  "policies to ask instead of the agent's (may come again)" },
+	{ 0, "endpoints", "FILE|DIR", BH_OPTION_LIST, AT(endpoints),
+	  "Endpoint, Node, Namespace manifests, if they are not there too" },
+	{ 0, "cluster-range", "CIDR", BH_OPTION_LIST, AT(ranges),
+	  "the cluster's own addresses: not \"entity: world\" (may come again)" },
+	{ 0, "resolver", "ADDRESS", BH_OPTION_LIST, AT(resolvers),
+	  "who \"entity: dns\" is (may come again)" },
+	{ 0, "name", "NAME=ADDR,..", BH_OPTION_LIST, AT(known),
+	  "what DNS says, for \"fqdn\" (may come again)" },
+	{ 0, "at", "TIME", BH_OPTION_TEXT, AT(at),
+	  "as of then, 2031-03-01T18:00:00Z; default: now" },
+};
+
 void bh_args_done(struct bh_args *a)
 {
 	free(a->words.items);
 	free(a->files.items);
 	free(a->policies.items);
 	free(a->endpoints.items);
+	free(a->ranges.items);
+	free(a->resolvers.items);
+	free(a->known.items);
 	*a = (struct bh_args){ .socket = NULL };
 }
 
@@ -49,12 +67,17 @@ void bh_args_done(struct bh_args *a)
 static const struct bh_option *option_at(const struct bh_verb *v, size_t i)
 {
 	const struct bh_option *common[3];
-	size_t n = 0, own = 0;
+	size_t n = 0, own = 0, world = 0, first = v && v->world == BH_WORLD_ALL ? 0 : 1;
 
 	while (v && v->options && v->options[own].kind != BH_OPTION_INVALID)
 		own++;
 	if (i < own)
 		return &v->options[i];
+	if (v && v->world != BH_WORLD_NONE)
+		world = BH_ARRAY_SIZE(world_options) - first;
+	if (i < own + world)
+		return &world_options[first + i - own];
+	own += world;
 	if (!v || v->formats != 0)
 		common[n++] = &format_option;
 	/* Accepted everywhere, so that one alias can hold it. */
@@ -127,26 +150,47 @@ static int add_string(struct bh_strings *l, const char *s, struct bh_err *err)
 	return 0;
 }
 
+/* "table, json"; @first: put behind the first of them. @buf: 80 bytes are enough for all. */
+static const char *format_list(unsigned legal, const char *first, char *buf, size_t size)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (unsigned f = BH_FORMAT_TABLE; f < BH_FORMAT_COUNT && len < size; f++) {
+		if (legal & 1U << f) {
+			int n = snprintf(buf + len, size - len, "%s%s%s", len > 0 ? ", " : "",
+					 format_names[f], len > 0 ? "" : first);
+
+			len += n > 0 ? (size_t)n : 0;
+		}
+	}
+	return buf;
+}
+
 static int set_format(const struct bh_verb *v, const char *value, enum bh_format *ret,
 		      struct bh_err *err)
 {
-	unsigned legal = v ? v->formats : BH_FORMATS_ALL;
-	const char *near;
+	unsigned legal = v ? v->formats : (1U << BH_FORMAT_COUNT) - 1;
+	const char *names[BH_FORMAT_COUNT], *near;
+	char list[80];
+	size_t n = 0;
 
 	for (unsigned f = BH_FORMAT_TABLE; f < BH_FORMAT_COUNT; f++) {
-		if (bh_streq(value, format_names[f]) && (legal & 1U << f)) {
+		if (!(legal & 1U << f))
+			continue;
+		names[n++] = format_names[f];
+		if (bh_streq(value, format_names[f])) {
 			*ret = (enum bh_format)f;
 			return 0;
 		}
 	}
-	near = bh_nearest(value, format_names, BH_FORMAT_COUNT);
-	if (near && !bh_streq(near, value))
+	near = bh_nearest(value, names, n);
+	if (near)
 		return bh_err_set(err, -EINVAL,
 				  WHO_FMT "unknown output format '%s'; did you mean '%s'?", WHO(v),
 				  value, near);
-	return bh_err_set(err, -EINVAL,
-			  WHO_FMT "no output format '%s' here; there are table, json%s", WHO(v),
-			  value, legal & 1U << BH_FORMAT_YAML ? ", yaml" : "");
+	return bh_err_set(err, -EINVAL, WHO_FMT "no output format '%s' here; there are %s", WHO(v),
+			  value, format_list(legal, "", list, sizeof(list)));
 }
 
 /* @shown: the option as it was written, "-o" or "--output". */
@@ -334,48 +378,57 @@ int bh_args_parse(int argc, const char *const *argv, struct bh_args *a,
 	return 0;
 }
 
-static void print_option(const struct bh_verb *v, const struct bh_option *o, struct bh_buf *out)
+/* "-n, --namespace NS". @buf: 64 bytes. Return: its length */
+static int option_text(const struct bh_option *o, char *buf)
 {
-	char left[64];
-	int n = 0;
+	const size_t size = 64;
+	int n;
 
 	if (o->letter && o->name)
-		n = snprintf(left, sizeof(left), "-%c, --%s", o->letter, o->name);
+		n = snprintf(buf, size, "-%c, --%s", o->letter, o->name);
 	else if (o->letter)
-		n = snprintf(left, sizeof(left), "-%c", o->letter);
+		n = snprintf(buf, size, "-%c", o->letter);
 	else
-		n = snprintf(left, sizeof(left), "    --%s", o->name);
-	if (o->arg && n > 0 && (size_t)n < sizeof(left))
-		(void)snprintf(left + n, sizeof(left) - (size_t)n, " %s", o->arg);
-	bh_buf_printf(out, "  %-22s  ", left);
-	if (o->kind == BH_OPTION_FORMAT)
-		bh_buf_printf(out, "table (default), json%s\n",
-			      !v || v->formats & 1U << BH_FORMAT_YAML ? ", yaml" : "");
-	else
-		bh_buf_printf(out, "%s\n", o->help);
+		n = snprintf(buf, size, "    --%s", o->name);
+	if (o->arg && n > 0 && (size_t)n < size)
+		(void)snprintf(buf + n, size - (size_t)n, " %s", o->arg);
+	return (int)strlen(buf);
+}
+
+static void print_options(const struct bh_verb *v, struct bh_buf *out)
+{
+	const struct bh_option *o;
+	char left[64], list[80];
+	int width = 22;
+
+	for (size_t i = 0; (o = option_at(v, i)); i++)
+		width = BH_MAX(width, option_text(o, left));
+	for (size_t i = 0; (o = option_at(v, i)); i++) {
+		if (v && o == &socket_option && !v->agent)
+			continue;
+		(void)option_text(o, left);
+		bh_buf_printf(out, "  %-*s  %s\n", width, left,
+			      o->kind == BH_OPTION_FORMAT
+				  ? format_list(v ? v->formats : BH_FORMATS_ALL, " (default)", list,
+						sizeof(list))
+				  : o->help);
+	}
 }
 
 static void print_verb_help(const struct bh_verb *v, struct bh_buf *out)
 {
-	const struct bh_option *o;
-
 	bh_buf_printf(out, "Usage: bulkhead %s [OPTIONS]%s%s\n\n%s.\n", v->name,
 		      *v->words ? " " : "", v->words, v->summary);
 	if (v->text)
 		bh_buf_printf(out, "\n%s", v->text);
 	bh_buf_puts(out, "\nOptions:\n");
-	for (size_t i = 0; (o = option_at(v, i)); i++) {
-		if (o != &socket_option || v->agent)
-			print_option(v, o, out);
-	}
+	print_options(v, out);
 	bh_buf_printf(out, "\nExit status:\n%s  2  the command line is wrong\n", v->exits);
 	bh_buf_printf(out, "\nExample:\n  %s\n", v->example);
 }
 
 void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
 {
-	const struct bh_option *o;
-
 	if (verb) {
 		print_verb_help(verb, out);
 		return;
@@ -386,8 +439,7 @@ void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
 	for (size_t i = 0; bh_verbs[i]; i++)
 		bh_buf_printf(out, "  %-12s  %s\n", bh_verbs[i]->name, bh_verbs[i]->summary);
 	bh_buf_puts(out, "\nOptions:\n");
-	for (size_t i = 0; (o = option_at(NULL, i)); i++)
-		print_option(NULL, o, out);
+	print_options(NULL, out);
 	bh_buf_puts(out, "\nExit status:\n"
 			 "  0  done; explain: allowed\n"
 			 "  1  it could not be done, or errors were found\n"

@@ -31,6 +31,11 @@ enum bh_format {
 	BH_FORMAT_TABLE,
 	BH_FORMAT_JSON,
 	BH_FORMAT_YAML,
+	BH_FORMAT_CSV,
+	BH_FORMAT_DOT, /* Graphviz */
+	BH_FORMAT_SVG,
+	BH_FORMAT_TAP,
+	BH_FORMAT_JUNIT,
 	BH_FORMAT_COUNT,
 };
 #define BH_FORMATS_TEXT (1U << BH_FORMAT_TABLE | 1U << BH_FORMAT_JSON)
@@ -51,10 +56,15 @@ struct bh_args {
 	/* Some verbs. */
 	const char *ns;
 	struct bh_strings files, policies, endpoints;
-	bool strict, dry_run, follow, v4, v6;
+	struct bh_strings ranges, resolvers, known; /* what surrounds the policies (cli/world.h) */
+	const char *at;
+	bool strict, dry_run, follow, v4, v6, ports, nft;
 	uint64_t count;
 	bool count_given;
 	const char *from, *to, *port, *protocol;
+	/* What is spoken (policy/spoken.h). */
+	const char *http, *host, *upgrade, *sni, *alpn, *tls_version, *ech, *dns, *grpc, *risk;
+	const char *icmp;
 };
 
 enum bh_option_kind {
@@ -75,14 +85,22 @@ struct bh_option {
 	const char *help;
 };
 
+/* Options about policies, endpoints and what surrounds them that a verb shares with others (cli/world.h). */
+enum bh_world_options {
+	BH_WORLD_NONE = 0,
+	BH_WORLD_AROUND, /* --endpoints, --cluster-range, --resolver, --name, --at */
+	BH_WORLD_ALL,    /* and --policy */
+};
+
 struct bh_verb {
 	const char *name;
 	const char *words;               /* "FILE|DIR..."; "" for none */
 	const char *summary;             /* one line, for the list of verbs */
 	const char *text;                /* paragraphs of the help; NULL: the summary says it all */
 	const struct bh_option *options; /* ends in kind 0; NULL: none */
-	unsigned formats;                /* 1U << enum bh_format of -o; 0: no -o */
-	bool agent;                      /* --socket matters */
+	enum bh_world_options world;
+	unsigned formats; /* 1U << enum bh_format of -o; 0: no -o */
+	bool agent;       /* --socket matters */
 	size_t min_words, max_words;
 	const char *exits;   /* lines "  0  text\n" */
 	const char *example; /* one line */
@@ -93,8 +111,8 @@ struct bh_verb {
 extern const struct bh_verb *const bh_verbs[];
 
 extern const struct bh_verb bh_verb_lint, bh_verb_apply, bh_verb_get, bh_verb_delete,
-    bh_verb_explain, bh_verb_status, bh_verb_endpoints, bh_verb_violations, bh_verb_render,
-    bh_verb_replay, bh_verb_protocols, bh_verb_version;
+    bh_verb_explain, bh_verb_test, bh_verb_matrix, bh_verb_diff, bh_verb_status, bh_verb_endpoints,
+    bh_verb_violations, bh_verb_render, bh_verb_replay, bh_verb_protocols, bh_verb_version;
 
 /* ---- args.c ---- */
 

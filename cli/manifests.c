@@ -57,28 +57,8 @@ static int add_stdin(struct bh_manifests *m, struct bh_diags *d, struct bh_err *
 
 static int is_manifest(const struct dirent *e)
 {
-	static const char *const ends[] = { ".yaml", ".yml", ".json" };
-	size_t len = strlen(e->d_name);
-
-	if (e->d_name[0] == '.')
-		return 0;
-	if (e->d_type != DT_REG)
-		return 1; /* looked at later */
-	for (size_t i = 0; i < BH_ARRAY_SIZE(ends); i++) {
-		size_t n = strlen(ends[i]);
-
-		if (len > n && strcmp(e->d_name + len - n, ends[i]) == 0)
-			return 1;
-	}
-	return 0;
-}
-
-static bool by_name(const char *name)
-{
-	struct dirent e = { .d_type = DT_REG };
-
-	(void)snprintf(e.d_name, sizeof(e.d_name), "%s", name);
-	return is_manifest(&e) != 0;
+	/* Others than files are looked at later. */
+	return e->d_name[0] != '.' && (e->d_type != DT_REG || bh_load_is_manifest(e->d_name));
 }
 
 static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
@@ -105,7 +85,7 @@ static int add_folder(struct bh_manifests *m, struct bh_diags *d, const char *pa
 			      names[i]->d_name);
 		if (r == 0 && bh_buf_failed(&sub))
 			r = bh_err_set(err, -ENOMEM, "out of memory");
-		if (r == 0 && (by_name(names[i]->d_name) ||
+		if (r == 0 && (bh_load_is_manifest(names[i]->d_name) ||
 			       (stat(bh_buf_str(&sub), &st) == 0 && S_ISDIR(st.st_mode))))
 			r = add_path(m, d, bh_buf_str(&sub), depth + 1, err);
 		free(names[i]);

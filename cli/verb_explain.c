@@ -9,133 +9,164 @@
 #include "cli/out.h"
 #include "cli/world.h"
 #include "common/json.h"
-#include "common/parse.h"
 #include "common/util.h"
 #include "policy/explain.h"
+#include "policy/icmp.h"
+#include "policy/portspec.h"
+#include "policy/spoken.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "common/banned.h"
 
-struct transport {
-	const char *name;
-	uint8_t l4;
-	bool ports;
+#define AT(member) offsetof(struct bh_args, member)
+
+static const struct bh_option options[] = {
+	{ 0, "from", "A", BH_OPTION_TEXT, AT(from),
+	  "who connects: NAMESPACE/NAME, NAME, node/NAME, or an address" },
+	{ 0, "to", "B", BH_OPTION_TEXT, AT(to), "to whom: the same" },
+	{ 0, "port", "PORT", BH_OPTION_TEXT, AT(port),
+	  "80/tcp, 53/udp, 80 (tcp), icmp/8, icmpv6/echo-request" },
+	{ 0, "icmp", "TYPE", BH_OPTION_TEXT, AT(icmp),
+	  "in place of --port: echo-request, 8, or 3/1 (type/code)" },
+	{ 0, "protocol", "NAME", BH_OPTION_TEXT, AT(protocol),
+	  "what is spoken: http, ssh, unknown, ..." },
+	{ 0, "http", "REQUEST", BH_OPTION_TEXT, AT(http),
+	  "'GET /x', 'GET http://shop.example.com/x', 'CONNECT HOST:PORT'" },
+	{ 0, "host", "NAME", BH_OPTION_TEXT, AT(host), "the host that the request names" },
+	{ 0, "upgrade", "NAME", BH_OPTION_TEXT, AT(upgrade),
+	  "what it wants to become: websocket, h2c; '-': nothing" },
+	{ 0, "sni", "NAME", BH_OPTION_TEXT, AT(sni), "server name of TLS; '-': none" },
+	{ 0, "alpn", "NAME,...", BH_OPTION_TEXT, AT(alpn), "what TLS offers: h2,http/1.1" },
+	{ 0, "tls-version", "V", BH_OPTION_TEXT, AT(tls_version), "the highest it offers: 1.3" },
+	{ 0, "ech", "present|absent", BH_OPTION_TEXT, AT(ech), "encrypted client hello" },
+	{ 0, "dns", "NAME [TYPE]", BH_OPTION_TEXT, AT(dns),
+	  "what is asked for: 'example.com AAAA'" },
+	{ 0, "grpc", "SERVICE/METHOD", BH_OPTION_TEXT, AT(grpc), "what is called" },
+	{ 0, "risk", "NAME,...", BH_OPTION_TEXT, AT(risk), "what nDPI finds in it; '-': nothing" },
+	{ '4', NULL, NULL, BH_OPTION_FLAG, AT(v4), "over IPv4" },
+	{ '6', NULL, NULL, BH_OPTION_FLAG, AT(v6), "over IPv6" },
+	{ .kind = BH_OPTION_INVALID },
 };
 
-static const struct transport transports[] = {
-	{ "tcp", BH_L4_TCP, true },        { "udp", BH_L4_UDP, true },
-	{ "sctp", BH_L4_SCTP, true },      { "icmp", BH_L4_ICMP, false },
-	{ "icmpv6", BH_L4_ICMPV6, false },
-};
-
-static const struct transport *transport_find(const char *name)
+/* Options whose names bh_speech_set() knows. */
+static int read_speech(const struct bh_args *a, struct bh_speech *s, struct bh_err *err)
 {
-	for (size_t i = 0; i < BH_ARRAY_SIZE(transports); i++) {
-		if (strcasecmp(name, transports[i].name) == 0)
-			return &transports[i];
+	const char *what;
+
+	for (size_t i = 0; (what = bh_speech_nth(i)); i++) {
+		const struct bh_option *o = options;
+		const char *value;
+		int r;
+
+		while (o->kind != BH_OPTION_INVALID && !bh_streq(o->name, what))
+			o++;
+		if (o->kind == BH_OPTION_INVALID)
+			continue;
+		value = *(const char *const *)((const char *)a + o->offset);
+		r = value ? bh_speech_set(s, what, value, err) : 0;
+		if (r < 0 && bh_streq(what, "protocol"))
+			return r;
+		if (r < 0)
+			return bh_err_wrap(err, r, "--%s %s", what, value);
 	}
-	return NULL;
+	return bh_speech_finish(s, err);
 }
 
-static int unknown_transport(const char *s, const char *name, struct bh_err *err)
+/* ICMP tells the family. */
+static int take_family(const char *option, const char *value, uint8_t family, struct bh_query *q,
+		       struct bh_err *err)
 {
-	const char *names[BH_ARRAY_SIZE(transports)], *near;
-
-	for (size_t i = 0; i < BH_ARRAY_SIZE(transports); i++)
-		names[i] = transports[i].name;
-	near = bh_nearest(name, names, BH_ARRAY_SIZE(names));
-	if (near)
-		return bh_err_set(err, -EINVAL,
-				  "--port %s: unknown protocol '%s'; did you mean '%s'?", s, name,
-				  near);
-	return bh_err_set(err, -EINVAL, "--port %s: '%s' is not tcp, udp or sctp", s, name);
-}
-
-/* "80/tcp", "80", "icmp" */
-static int parse_port(const char *s, uint8_t *ret_l4, uint16_t *ret_port, struct bh_err *err)
-{
-	const char *slash = strchr(s, '/');
-	bh_autofree char *number = slash ? strndup(s, (size_t)(slash - s)) : strdup(s);
-	const struct transport *t = transport_find(slash ? slash + 1 : s);
-	bool bare = !slash && t;
-	uint64_t port = 0;
-
-	if (!number)
-		return bh_err_set(err, -ENOMEM, "out of memory");
-	if (slash && !t)
-		return unknown_transport(s, slash + 1, err);
-	if (bare && t->ports)
-		return bh_err_set(err, -EINVAL, "--port %s: a port is missing, like 80/%s", s,
-				  t->name);
-	if (slash && !t->ports)
-		return bh_err_set(err, -EINVAL, "--port %s: %s has no ports; write '%s'", s,
-				  t->name, t->name);
-	if (!bare && (bh_parse_u64(number, UINT16_MAX, &port) < 0 || port == 0))
-		return bh_err_set(err, -EINVAL, "--port %s: '%s' is no port from 1 to 65535", s,
-				  number);
-	*ret_l4 = t ? t->l4 : BH_L4_TCP;
-	*ret_port = (uint16_t)port;
+	if (q->family != 0 && q->family != family)
+		return bh_err_set(err, -EINVAL, "--%s %s is not spoken over IPv%u", option, value,
+				  q->family);
+	q->family = family;
 	return 0;
 }
 
-static int parse_protocol(const char *s, unsigned *ret, struct bh_err *err)
+static int read_port(const struct bh_args *a, struct bh_query *q, struct bh_err *err)
 {
-	const char *names[256], *near;
-	size_t n = 0;
+	int r = bh_portspec_parse(a->port, &q->l4, &q->port, err);
 
-	*ret = bh_proto_by_name(s);
-	if (*ret != BH_PROTO_INVALID)
-		return 0;
-	for (; n < BH_ARRAY_SIZE(names) && bh_proto_nth(n); n++)
-		names[n] = bh_proto_nth(n);
-	near = bh_nearest(s, names, n);
-	if (near)
-		return bh_err_set(err, -EINVAL, "unknown protocol '%s'; did you mean '%s'?", s,
-				  near);
-	return bh_err_set(err, -EINVAL,
-			  "unknown protocol '%s'; 'bulkhead protocols' lists all names", s);
+	if (r < 0)
+		return bh_err_wrap(err, r, "--port %s", a->port);
+	if (q->l4 == BH_L4_ICMP)
+		return take_family("port", a->port, 4, q, err);
+	return q->l4 == BH_L4_ICMPV6 ? take_family("port", a->port, 6, q, err) : 0;
 }
 
-static int make_query(const struct bh_args *a, struct bh_query *q, struct bh_err *err)
+/* A name of a type has a number in each family: which one, the ends tell. */
+static int read_icmp(const struct bh_args *a, const struct bh_world *w, struct bh_query *q,
+		     struct bh_err *err)
+{
+	uint8_t family;
+	int r;
+
+	if (!a->icmp)
+		return 0;
+	family = bh_explain_family(w->set, w->eps, q);
+	q->l4 = family == 6 ? BH_L4_ICMPV6 : BH_L4_ICMP;
+	r = bh_icmp_port(a->icmp, q->l4, &q->port, err);
+	return r < 0 ? bh_err_wrap(err, r, "--icmp %s", a->icmp) : 0;
+}
+
+static int make_query(const struct bh_args *a, struct bh_query *q, struct bh_speech *s,
+		      struct bh_err *err)
 {
 	int r;
 
-	if (!a->from || !a->to || !a->port)
+	if (!a->from || !a->to || (!a->port && !a->icmp))
 		return bh_err_set(err, -EINVAL, "%s is missing",
 				  !a->from ? "--from"
 				  : !a->to ? "--to"
 					   : "--port");
+	if (a->port && a->icmp)
+		return bh_err_set(err, -EINVAL, "--port and --icmp exclude each other");
 	if (a->v4 && a->v6)
 		return bh_err_set(err, -EINVAL, "-4 and -6 exclude each other");
 	q->family = a->v4 ? 4 : a->v6 ? 6 : 0;
 	q->all_local = true;
-	r = parse_port(a->port, &q->l4, &q->port, err);
-	if (r == 0 && a->protocol)
-		r = parse_protocol(a->protocol, &q->proto, err);
+	r = a->port ? read_port(a, q, err) : 0;
+	if (r == 0)
+		r = read_speech(a, s, err);
+	if (r == 0)
+		q->spoken = s->spoken;
 	return r;
 }
 
-/*
- * The end as an endpoint or, if an address is named, as exactly that address: it settles the family.
- * *ret_who: the endpoint either way, SIZE_MAX if there is none.
- */
+/* An endpoint, a node, or if an address is named, exactly that address: it settles the family. */
 static int find_end(const struct bh_world *w, const char *what, struct bh_query *q,
-		    size_t *ret_endpoint, struct bh_addr *ret_addr, size_t *ret_who,
-		    struct bh_err *err)
+		    struct bh_side *ret, struct bh_err *err)
 {
-	int r = bh_world_find(w, what, ret_who, ret_addr, err);
+	int r = bh_world_side(w, what, ret, err);
 
+	if (r < 0 || ret->addr.family == 0)
+		return r;
+	if (q->family != 0 && q->family != ret->addr.family)
+		return bh_err_set(err, -EINVAL, "'%s' is no IPv%u address", what, q->family);
+	q->family = ret->addr.family;
+	return 0;
+}
+
+static int find_ends(const struct bh_args *a, const struct bh_world *w, struct bh_query *q,
+		     size_t who[2], struct bh_err *err)
+{
+	struct bh_side from, to;
+	int r = find_end(w, a->from, q, &from, err);
+
+	if (r == 0)
+		r = find_end(w, a->to, q, &to, err);
 	if (r < 0)
 		return r;
-	*ret_endpoint = ret_addr->family == 0 ? *ret_who : SIZE_MAX;
-	if (ret_addr->family == 0)
-		return 0;
-	if (q->family != 0 && q->family != ret_addr->family)
-		return bh_err_set(err, -EINVAL, "'%s' is no IPv%u address", what, q->family);
-	q->family = ret_addr->family;
-	return 0;
+	q->from_endpoint = from.endpoint;
+	q->from_node = from.node;
+	q->from_addr = from.addr;
+	q->to_endpoint = to.endpoint;
+	q->to_node = to.node;
+	q->to_addr = to.addr;
+	who[0] = from.who;
+	who[1] = to.who;
+	return read_icmp(a, w, q, err);
 }
 
 static void quarantine_note(const struct bh_world *w, size_t endpoint, struct bh_buf *text,
@@ -204,24 +235,25 @@ static int run(const struct bh_args *a)
 {
 	bh_cleanup(bh_world_done) struct bh_world w = BH_WORLD_INIT;
 	bh_cleanup(bh_compiled_done) struct bh_compiled compiled = { .rules = NULL };
-	struct bh_query q = { .from_endpoint = SIZE_MAX, .to_endpoint = SIZE_MAX };
+	bh_cleanup(bh_speech_done) struct bh_speech speech = BH_SPEECH_INIT;
+	struct bh_query q = { .family = 0 };
 	size_t who[2] = { SIZE_MAX, SIZE_MAX };
 	struct bh_err err = { .code = 0 };
 	int r, code;
 
-	r = make_query(a, &q, &err);
+	r = make_query(a, &q, &speech, &err);
 	if (r < 0) {
 		bh_out_complain("explain: %s", bh_err_text(&err, r));
-		return r == -EINVAL ? BH_EXIT_USAGE : BH_EXIT_FAILED;
+		return r == -ENOMEM ? BH_EXIT_FAILED : BH_EXIT_USAGE;
 	}
 	code = bh_world_get(&w, a);
 	if (code == BH_EXIT_OK)
 		code = bh_world_compile(&w, &compiled);
 	if (code != BH_EXIT_OK)
 		return code;
-	r = find_end(&w, a->from, &q, &q.from_endpoint, &q.from_addr, &who[0], &err);
-	if (r == 0)
-		r = find_end(&w, a->to, &q, &q.to_endpoint, &q.to_addr, &who[1], &err);
+	q.now = w.now;
+	q.around = &w.around;
+	r = find_ends(a, &w, &q, who, &err);
 	if (r < 0) {
 		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;
@@ -229,38 +261,23 @@ static int run(const struct bh_args *a)
 	return answer(a, &w, &compiled, &q, who);
 }
 
-#define AT(member) offsetof(struct bh_args, member)
-
-static const struct bh_option options[] = {
-	{ 0, "from", "A", BH_OPTION_TEXT, AT(from),
-	  "who connects: NAMESPACE/NAME, NAME, or an address" },
-	{ 0, "to", "B", BH_OPTION_TEXT, AT(to), "to whom: the same" },
-	{ 0, "port", "PORT", BH_OPTION_TEXT, AT(port), "80/tcp, 53/udp, 80 (tcp), icmp, icmpv6" },
-	{ 0, "protocol", "NAME", BH_OPTION_TEXT, AT(protocol),
-	  "what is spoken: http, ssh, unknown, ..." },
-	{ '4', NULL, NULL, BH_OPTION_FLAG, AT(v4), "over IPv4" },
-	{ '6', NULL, NULL, BH_OPTION_FLAG, AT(v6), "over IPv6" },
-	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
-	  "policies to ask instead of the agent's (may come again)" },
-	{ 0, "endpoints", "FILE", BH_OPTION_LIST, AT(endpoints),
-	  "Endpoint and Namespace manifests, with --policy" },
-	{ .kind = BH_OPTION_INVALID },
-};
-
 const struct bh_verb bh_verb_explain = {
 	.name = "explain",
 	.words = "",
 	.summary = "Says whether a connection is allowed, and why",
 	.text =
 	    "Asks the policies of both ends, wherever they run: those that the agent enforces, or with\n"
-	    "--policy those in files. Without --protocol, ports that only some protocols may use depend.\n",
+	    "--policy those in files. What is not said of what is spoken leaves the answer open where it\n"
+	    "matters: then it is listed what it depends on. An end node/NAME is a node; the one on which the\n"
+	    "other end runs is its own node.\n",
 	.options = options,
+	.world = BH_WORLD_ALL,
 	.formats = BH_FORMATS_TEXT,
 	.agent = true,
 	.exits = "  0  allowed\n"
 		 "  1  it cannot be said: errors in manifests, no such endpoint, no agent\n"
 		 "  3  refused\n"
-		 "  4  depends on the protocol that is spoken\n",
+		 "  4  depends on what is spoken\n",
 	.example = "bulkhead explain --from shop/client --to shop/web --port 80/tcp --protocol ssh",
 	.run = run,
 };

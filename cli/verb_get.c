@@ -211,9 +211,7 @@ static int run(const struct bh_args *a)
 		return bh_out_json(v);
 	case BH_FORMAT_YAML:
 		return print_yaml(a, list);
-	case BH_FORMAT_TABLE:
-	case BH_FORMAT_INVALID:
-	case BH_FORMAT_COUNT:
+	default:
 		break;
 	}
 	return bh_streq(list_of(kind), "policies") ? print_table(list) : print_others(list);

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/world.h"
+#include "dataplane/kernel/projection.h"
 
 #include "common/banned.h"
 
@@ -21,6 +22,25 @@ static int from_agent(const struct bh_args *a)
 	return bh_out_write(&text);
 }
 
+/* What the kernel would be told, if all endpoints were on one host. */
+static int print_kernel(struct bh_compiled *c, struct bh_buf *out)
+{
+	struct bh_projection p;
+	int r;
+
+	for (size_t i = 0; i < c->n_addrs; i++)
+		c->addrs[i].local = true;
+	r = bh_projection_make(c->rules, c->addrs, c->n_addrs, &p);
+	if (r < 0) {
+		bh_out_complain("render: it cannot be told to the kernel: %s",
+				bh_err_text(NULL, r));
+		return BH_EXIT_FAILED;
+	}
+	bh_projection_print(&p, out);
+	bh_projection_done(&p);
+	return BH_EXIT_OK;
+}
+
 static int run(const struct bh_args *a)
 {
 	bh_cleanup(bh_world_done) struct bh_world w = BH_WORLD_INIT;
@@ -28,24 +48,23 @@ static int run(const struct bh_args *a)
 	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
 	int code;
 
-	if (a->policies.n == 0 && a->endpoints.n == 0)
+	if (a->policies.n == 0 && a->endpoints.n == 0 && !a->nft)
 		return from_agent(a);
 	code = bh_world_get(&w, a);
 	if (code == BH_EXIT_OK)
 		code = bh_world_compile(&w, &compiled);
 	if (code != BH_EXIT_OK)
 		return code;
-	bh_ruleset_print(compiled.rules, &text);
-	return bh_out_write(&text);
+	if (a->nft)
+		code = print_kernel(&compiled, &text);
+	else
+		bh_ruleset_print(compiled.rules, &text);
+	return code == BH_EXIT_OK ? bh_out_write(&text) : code;
 }
 
-#define AT(member) offsetof(struct bh_args, member)
-
 static const struct bh_option options[] = {
-	{ 0, "policy", "FILE|DIR", BH_OPTION_LIST, AT(policies),
-	  "policies to compile instead of asking the agent (may come again)" },
-	{ 0, "endpoints", "FILE", BH_OPTION_LIST, AT(endpoints),
-	  "Endpoint and Namespace manifests, with --policy" },
+	{ 0, "nft", NULL, BH_OPTION_FLAG, offsetof(struct bh_args, nft),
+	  "the elements of maps and sets that it becomes in the kernel" },
 	{ .kind = BH_OPTION_INVALID },
 };
 
@@ -55,8 +74,10 @@ const struct bh_verb bh_verb_render = {
 	.summary = "Prints the compiled rule set",
 	.text =
 	    "The agent's, which is in force, or with --policy that of files. One form for both, so that two can\n"
-	    "be compared with diff.\n",
+	    "be compared with diff. --nft makes the kernel's form as if all endpoints were on this host; what is in\n"
+	    "the kernel, `nft list table ip bulkhead` shows.\n",
 	.options = options,
+	.world = BH_WORLD_ALL,
 	.agent = true,
 	.exits = "  0  printed\n"
 		 "  1  errors in manifests, or no agent\n",

@@ -24,6 +24,13 @@ void bh_world_done(struct bh_world *w)
 	free(w->own);
 	free(w->quarantined);
 	free(w->eps);
+	for (size_t i = 0; i < w->around.n_names; i++) {
+		free((char *)w->names[i].name);
+		free((struct bh_addr *)w->names[i].addrs);
+	}
+	free(w->names);
+	free(w->ranges);
+	free(w->resolvers);
 	*w = (struct bh_world)BH_WORLD_INIT;
 }
 
@@ -153,8 +160,10 @@ static int collect(struct bh_world *w)
 
 int bh_world_get(struct bh_world *w, const struct bh_args *a)
 {
-	int code;
+	int code = bh_world_surround(w, a);
 
+	if (code != BH_EXIT_OK)
+		return code;
 	w->set = bh_policy_set_new();
 	if (!w->set)
 		return out_of_memory();
@@ -270,6 +279,55 @@ int bh_world_find(const struct bh_world *w, const char *what, size_t *ret, struc
 	return 0;
 }
 
+static int find_node(const struct bh_world *w, const char *name, struct bh_side *ret,
+		     struct bh_err *err)
+{
+	bh_autofree const char **names = calloc(w->set->n_nodes + 1, sizeof(*names));
+	const char *near;
+
+	if (!names)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < w->set->n_nodes; i++) {
+		names[i] = w->set->nodes[i]->name;
+		if (bh_streq(names[i], name)) {
+			*ret = (struct bh_side){ SIZE_MAX, names[i], { .family = 0 }, SIZE_MAX };
+			return 0;
+		}
+	}
+	/* Without a manifest, but endpoints say that they run there. */
+	for (size_t i = 0; i < w->n_eps; i++) {
+		if (bh_streq(w->eps[i]->node, name)) {
+			*ret = (struct bh_side){
+				SIZE_MAX, w->eps[i]->node, { .family = 0 }, SIZE_MAX
+			};
+			return 0;
+		}
+	}
+	near = bh_nearest(name, names, w->set->n_nodes);
+	if (near)
+		return bh_err_set(err, -ENOENT, "no Node '%s'; did you mean 'node/%s'?", name,
+				  near);
+	return bh_err_set(err, -ENOENT, "no Node '%s' is known", name);
+}
+
+int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *ret,
+		  struct bh_err *err)
+{
+	struct bh_err none = { .code = 0 };
+	bool node = strncmp(what, "node/", 5) == 0;
+	int r;
+
+	*ret = (struct bh_side){ .endpoint = SIZE_MAX, .who = SIZE_MAX };
+	r = bh_world_find(w, what, &ret->who, &ret->addr, node ? &none : err);
+	if (r == -ENOENT && node)
+		return find_node(w, what + 5, ret, err);
+	if (r < 0)
+		return node ? bh_err_set(err, r, "%s", bh_err_text(&none, r)) : r;
+	if (ret->addr.family == 0)
+		ret->endpoint = ret->who;
+	return 0;
+}
+
 int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret)
 {
 	bh_cleanup(bh_compiler_freep) struct bh_compiler *c = NULL;
@@ -278,10 +336,15 @@ int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret)
 
 	r = bh_compiler_new(&c);
 	if (r == 0)
-		r = bh_compile(
-		    c,
-		    &(struct bh_compile_input){ .set = w->set, .eps = w->eps, .n_eps = w->n_eps },
-		    ret, &err);
+		r = bh_compile(c,
+			       &(struct bh_compile_input){
+				   .set = w->set,
+				   .eps = w->eps,
+				   .n_eps = w->n_eps,
+				   .around = &w->around,
+				   .now = w->now,
+			       },
+			       ret, &err);
 	if (r < 0) {
 		bh_out_complain("the policies cannot be compiled: %s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;

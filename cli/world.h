@@ -2,6 +2,9 @@
 /*
  * cli/world.h - policies and endpoints to ask questions about: from files, or from the agent
  *
+ * Files may hold policies, Namespaces, Nodes and Endpoints in any order; what no manifest says (the cluster's own
+ * ranges, resolvers, what DNS answered, the time) comes from options that all verbs of this kind have in common (struct bh_verb, world).
+ *
  * Thread-safety: one thread.
  */
 #ifndef BH_CLI_WORLD_H
@@ -21,6 +24,11 @@ struct bh_world {
 	/* All, borrowed from @set or @own. None is marked as local: policies of all are asked. */
 	const struct bh_endpoint **eps;
 	size_t n_eps;
+	struct bh_surroundings around; /* points into what follows */
+	struct bh_prefix *ranges;
+	struct bh_addr *resolvers;
+	struct bh_known_name *names;
+	int64_t now; /* --at, else the present */
 };
 #define BH_WORLD_INIT       \
 	{                   \
@@ -34,6 +42,9 @@ void bh_world_done(struct bh_world *w);
  * printed. Return: exit code
  */
 int bh_world_get(struct bh_world *w, const struct bh_args *a);
+
+/* The options about what surrounds the policies; bh_world_get() calls it first. Return: exit code */
+int bh_world_surround(struct bh_world *w, const struct bh_args *a);
 
 /* One endpoint as docs/api.md has it. -EINVAL, -ENOENT, -ENOMEM. */
 int bh_endpoint_from_json(const json_t *v, struct bh_endpoint **ret, bool *ret_quarantined,
@@ -51,6 +62,26 @@ bool bh_world_quarantined(const struct bh_world *w, size_t endpoint);
  */
 int bh_world_find(const struct bh_world *w, const char *what, size_t *ret, struct bh_addr *ret_addr,
 		  struct bh_err *err) bh_must_check;
+
+/* One end of a connection. */
+struct bh_side {
+	size_t endpoint;     /* index into w->eps, or SIZE_MAX: */
+	const char *node;    /* name of a Node, borrowed; NULL: */
+	struct bh_addr addr; /* an address; of family 0 else */
+	size_t who;          /* the endpoint either way; SIZE_MAX: none */
+};
+
+/* As bh_world_find(), and "node/NAME": that node, by its manifest or by endpoints that run there. */
+int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *ret,
+		  struct bh_err *err) bh_must_check;
+
+/*
+ * Two worlds get the same endpoints: those of the first, and what only the second has. Each keeps its own policies;
+ * both must live as long as either is used. -ENOMEM.
+ */
+int bh_worlds_unite(struct bh_world *first, struct bh_world *second) bh_must_check;
+/* Namespaces and Nodes of @from that @to does not have, copied. -ENOMEM. */
+int bh_world_adopt(struct bh_world *to, const struct bh_world *from) bh_must_check;
 
 /* The rule set of all endpoints. Prints what is wrong. Return: exit code */
 int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret);

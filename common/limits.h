@@ -53,4 +53,13 @@
 /* One queued packet, bytes: the copy range; a GSO super-packet is at most this long. */
 #define BH_QUEUE_COPY_MAX 65535U
 
+/* Nodes of the decision diagrams of `matrix` and `diff`: 20 bytes each, and four times as much for what is known. */
+#define BH_MEANING_NODES_MAX 1000000U
+/* Predicates that one of them asks one after another: the recursion stays within a stack of 8 MiB. */
+#define BH_MEANING_DEPTH_MAX 4096U
+/* Pairs of parties that `matrix` and `diff` look at: some 2,000 parties; 40 bytes each while they are shown. */
+#define BH_REACH_PAIRS_MAX 4000000U
+/* Pieces of port ranges kept for all pairs that differ: 32 bytes each. */
+#define BH_REACH_PIECES_MAX 4000000U
+
 #endif

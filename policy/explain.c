@@ -1,114 +1,202 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+// SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * policy/explain.c - a decision in words, and as JSON
+ * policy/explain.c - the two ends of a connection, and what the rule set says of each direction
  *
- * Everything that is decided is looked up in the rule set. The words of a direction come from the reason of
- * its word; near misses from explain_miss.c. JSON (explain_json.c) and text are made from the same
- * structures, so that they cannot say different things.
+ * Everything that is decided is looked up in the rule set. JSON (explain_json.c) and text (explain_text.c) are made
+ * from the same structures, so that they cannot say different things.
  */
 #include "policy/explain.h"
 
 #include "common/util.h"
 #include "policy/explain_internal.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "common/banned.h"
 
-/* Near misses shown for a direction. */
-#define MISSES_SHOWN    8U
-#define ISOLATORS_SHOWN 4U
-
 static void explain_done(struct bh_explain_run *x)
 {
-	bh_misses_done(&x->said[0].misses);
-	bh_misses_done(&x->said[1].misses);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(x->said); i++) {
+		bh_cases_done(&x->said[i].cases);
+		bh_trace_done(&x->said[i].trace);
+		bh_misses_done(&x->said[i].misses);
+	}
 	bh_compiled_done(&x->own);
 }
 
 /* ---- the two ends ---- */
 
+/* One end as it was asked for. */
+struct end {
+	size_t endpoint;
+	const char *node;
+	const struct bh_addr *addr;
+};
+
+static struct end end_from(const struct bh_query *q)
+{
+	return (struct end){ q->from_endpoint, q->from_node, &q->from_addr };
+}
+
+static struct end end_to(const struct bh_query *q)
+{
+	return (struct end){ q->to_endpoint, q->to_node, &q->to_addr };
+}
+
+static const struct bh_node *node_by_name(const struct bh_policy_set *set, const char *name)
+{
+	for (size_t i = 0; i < set->n_nodes; i++) {
+		if (bh_streq(set->nodes[i]->name, name))
+			return set->nodes[i];
+	}
+	return NULL;
+}
+
+/* Whose address it is. What was found out about an own node stays. */
 static void side_resolve(const struct bh_explain_run *x, struct bh_explain_side *s)
 {
 	const struct bh_addr_class *a = bh_compiled_find(x->compiled, &s->addr);
 
+	if (s->own_node)
+		return;
 	s->ep = a ? x->eps[a->endpoint] : NULL;
 	s->cls = a ? a->cls : 0;
 	s->local = a && (a->local || x->q->all_local);
 }
 
-static bool has_family(const struct bh_endpoint *ep, uint8_t family)
+static struct bh_addr addr_of(const struct bh_addr *addrs, size_t n, uint8_t family)
 {
-	for (size_t i = 0; i < ep->n_addrs; i++) {
-		if (ep->addrs[i].family == family)
-			return true;
+	for (size_t i = 0; i < n; i++) {
+		if (addrs[i].family == family)
+			return addrs[i];
 	}
-	return false;
+	return (struct bh_addr){ .family = 0 };
 }
 
-static bool speaks(const struct bh_explain_run *x, size_t endpoint, const struct bh_addr *a,
-		   uint8_t family)
-{
-	return endpoint == SIZE_MAX ? a->family == family : has_family(x->eps[endpoint], family);
-}
-
-static uint8_t family_choose(const struct bh_explain_run *x)
-{
-	const struct bh_query *q = x->q;
-
-	for (uint8_t f = 4; f <= 6 && !q->family; f = (uint8_t)(f + 2)) {
-		if (speaks(x, q->from_endpoint, &q->from_addr, f) &&
-		    speaks(x, q->to_endpoint, &q->to_addr, f))
-			return f;
-	}
-	return q->family;
-}
-
-static int side_make(const struct bh_explain_run *x, size_t endpoint, const struct bh_addr *addr,
-		     uint8_t family, struct bh_explain_side *ret, struct bh_err *err)
+static bool speaks(const struct bh_policy_set *set, const struct bh_endpoint *const *eps,
+		   const struct end *e, uint8_t family)
 {
 	const struct bh_endpoint *ep;
+	const struct bh_node *node;
 
-	*ret = (struct bh_explain_side){ .addr = *addr };
-	if (endpoint == SIZE_MAX) {
-		char text[BH_ADDR_STRLEN];
+	if (e->endpoint != SIZE_MAX) {
+		ep = eps[e->endpoint];
+		return addr_of(ep->addrs, ep->n_addrs, family).family != 0;
+	}
+	if (!e->node)
+		return e->addr->family == family;
+	/* One of which nothing is known may be an own node: that has addresses of all families. */
+	node = node_by_name(set, e->node);
+	return !node || addr_of(node->addrs, node->n_addrs, family).family != 0;
+}
 
-		if (addr->family != family)
-			return bh_err_set(err, -EINVAL, "%s is no IPv%u address",
-					  bh_addr_format(addr, text), family);
-		side_resolve(x, ret);
-		return 0;
+uint8_t bh_explain_family(const struct bh_policy_set *set, const struct bh_endpoint *const *eps,
+			  const struct bh_query *q)
+{
+	const struct end from = end_from(q), to = end_to(q);
+	uint8_t family = q->family;
+
+	for (uint8_t f = 4; f <= 6 && !family; f = (uint8_t)(f + 2)) {
+		if (speaks(set, eps, &from, f) && speaks(set, eps, &to, f))
+			family = f;
 	}
-	ep = x->eps[endpoint];
-	ret->addr.family = 0;
-	for (size_t i = 0; i < ep->n_addrs && !ret->addr.family; i++) {
-		if (ep->addrs[i].family == family)
-			ret->addr = ep->addrs[i];
-	}
-	if (!ret->addr.family)
+	return family;
+}
+
+static int side_of_endpoint(const struct bh_explain_run *x, const struct end *e, uint8_t family,
+			    struct bh_explain_side *s, struct bh_err *err)
+{
+	const struct bh_endpoint *ep = x->eps[e->endpoint];
+
+	s->addr = addr_of(ep->addrs, ep->n_addrs, family);
+	if (!s->addr.family)
 		return bh_err_set(err, -EINVAL, "endpoint %s/%s has no IPv%u address", ep->ns,
 				  ep->name, family);
-	side_resolve(x, ret);
-	if (ret->ep != ep)
-		ret->claims = ep;
+	side_resolve(x, s);
+	s->node = bh_node_of_addr(x->set, &s->addr);
+	if (s->ep != ep)
+		s->claims = ep;
+	return 0;
+}
+
+static int side_of_addr(const struct bh_explain_run *x, const struct end *e, uint8_t family,
+			struct bh_explain_side *s, struct bh_err *err)
+{
+	char text[BH_ADDR_STRLEN];
+
+	s->addr = *e->addr;
+	if (s->addr.family != family)
+		return bh_err_set(err, -EINVAL, "%s is no IPv%u address",
+				  bh_addr_format(&s->addr, text), family);
+	side_resolve(x, s);
+	s->node = bh_node_of_addr(x->set, &s->addr);
+	if (s->node && !s->ep)
+		s->node_name = s->node->name;
+	return 0;
+}
+
+static void side_of_node(const struct bh_explain_run *x, const struct end *e, uint8_t family,
+			 struct bh_explain_side *s)
+{
+	s->node = node_by_name(x->set, e->node);
+	s->node_name = e->node;
+	if (s->node)
+		s->addr = addr_of(s->node->addrs, s->node->n_addrs, family);
+}
+
+static int side_make(const struct bh_explain_run *x, const struct end *e, uint8_t family,
+		     struct bh_explain_side *ret, struct bh_err *err)
+{
+	*ret = (struct bh_explain_side){ .ep = NULL };
+	if (e->endpoint != SIZE_MAX)
+		return side_of_endpoint(x, e, family, ret, err);
+	if (!e->node)
+		return side_of_addr(x, e, family, ret, err);
+	side_of_node(x, e, family, ret);
+	return 0;
+}
+
+/* The node on which the other end runs, or just the place where its address is. */
+static int side_settle(const struct bh_explain_run *x, struct bh_explain_side *s,
+		       const struct bh_explain_side *other, const struct end *e, uint8_t family,
+		       struct bh_err *err)
+{
+	if (!s->node_name)
+		return 0;
+	if (other->ep && bh_streq(other->ep->node, s->node_name)) {
+		s->own_node = true;
+		s->cls = BH_CLASS_HOST;
+		return 0;
+	}
+	if (!s->addr.family)
+		return bh_err_set(err, -EINVAL, "no IPv%u address of node %s is known%s", family,
+				  s->node_name, s->node ? "" : ": there is no Node manifest of it");
+	if (e->node)
+		side_resolve(x, s);
 	return 0;
 }
 
 static int sides_make(struct bh_explain_run *x, struct bh_err *err)
 {
 	const struct bh_query *q = x->q;
+	const struct end from = end_from(q), to = end_to(q);
 	uint8_t family;
 	int r;
 
-	if ((q->from_endpoint != SIZE_MAX && q->from_endpoint >= x->n_eps) ||
-	    (q->to_endpoint != SIZE_MAX && q->to_endpoint >= x->n_eps))
+	if ((from.endpoint != SIZE_MAX && from.endpoint >= x->n_eps) ||
+	    (to.endpoint != SIZE_MAX && to.endpoint >= x->n_eps))
 		return bh_err_set(err, -EINVAL, "there is no such endpoint");
-	family = family_choose(x);
+	family = bh_explain_family(x->set, x->eps, q);
 	if (!family)
 		return bh_err_set(err, -EINVAL, "the two have no address family in common");
-	r = side_make(x, q->from_endpoint, &q->from_addr, family, &x->from, err);
-	return r < 0 ? r : side_make(x, q->to_endpoint, &q->to_addr, family, &x->to, err);
+	r = side_make(x, &from, family, &x->from, err);
+	if (r == 0)
+		r = side_make(x, &to, family, &x->to, err);
+	if (r == 0)
+		r = side_settle(x, &x->from, &x->to, &from, family, err);
+	if (r == 0)
+		r = side_settle(x, &x->to, &x->from, &to, family, err);
+	return r;
 }
 
 /* ---- the decision ---- */
@@ -173,6 +261,8 @@ static int compile_for_all(struct bh_explain_run *x, struct bh_err *err)
 			   .set = x->set,
 			   .eps = list,
 			   .n_eps = x->n_eps,
+			   .around = x->q->around,
+			   .now = x->q->now,
 			   .revision = bh_ruleset_revision(x->compiled->rules),
 		       },
 		       &x->own, err);
@@ -181,11 +271,16 @@ static int compile_for_all(struct bh_explain_run *x, struct bh_err *err)
 	return r;
 }
 
+/* ---- what is said about a direction ---- */
+
 static void say_why_not(const struct bh_explain_run *x, struct bh_explain_said *s)
 {
-	if (bh_addr_eq(&x->from.addr, &x->to.addr)) {
+	if (x->from.addr.family && bh_addr_eq(&x->from.addr, &x->to.addr)) {
 		s->why_not = "a connection to itself is subject to no policy";
 		s->why_not_id = "self";
+	} else if (!s->subject->ep && s->subject->node_name) {
+		s->why_not = "no policy binds a node";
+		s->why_not_id = "noEndpoint";
 	} else if (!s->subject->ep) {
 		s->why_not = "no endpoint has this address, so no policy binds it";
 		s->why_not_id = "noEndpoint";
@@ -199,18 +294,117 @@ static void say_why_not(const struct bh_explain_run *x, struct bh_explain_said *
 	}
 }
 
-/* Refused for want of an allow rule: then near misses help. */
-static bool wants_misses(const struct bh_ruleset *rs, uint32_t word)
+static enum bh_outcome outcome_of(uint32_t word)
 {
-	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(word));
+	return word && bh_word_refuses(word) ? BH_OUTCOME_REFUSE : BH_OUTCOME_ALLOW;
+}
 
-	return bh_word_refuses(word) && r &&
-	       (r->kind == BH_REASON_ISOLATED || r->kind == BH_REASON_PROTOCOL);
+/* Whatever is spoken: the same? */
+static enum bh_outcome outcome_of_cases(const struct bh_cases *c)
+{
+	bool allowed = false, refused = c->n == 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (bh_word_refuses(c->items[i].word))
+			refused = true;
+		else
+			allowed = true;
+	}
+	if (allowed && refused)
+		return BH_OUTCOME_CONTRACT;
+	return refused ? BH_OUTCOME_REFUSE : BH_OUTCOME_ALLOW;
+}
+
+/* Settles the word of a direction as far as what is spoken is known. */
+static int settle(const struct bh_explain_run *x, struct bh_explain_said *s)
+{
+	const struct bh_ruleset *rs = x->compiled->rules;
+	uint32_t word = s->word;
+	bool open = false;
+	int r;
+
+	if (bh_word_verdict(word) == BH_WORD_CONTRACT) {
+		s->word = bh_ruleset_settle_spoken(rs, word, &x->q->spoken, &open);
+		/* 0 would say that there is no policy. */
+		if (!open && !s->word)
+			s->word = BH_WORD_DROP;
+	}
+	if (!open) {
+		s->outcome = outcome_of(s->word);
+		return 0;
+	}
+	r = bh_cases_make(rs, word, &x->q->spoken, &s->cases);
+	s->outcome = outcome_of_cases(&s->cases);
+	if (r == 0 && s->cases.n == 1 && !s->cases.items[0].cut)
+		s->word = s->cases.items[0].word;
+	return r;
+}
+
+static bool is_open(const struct bh_explain_said *s)
+{
+	return bh_word_verdict(s->word) == BH_WORD_CONTRACT;
+}
+
+/*
+ * Where what decided stands. A reason names it, but for those of records, which name what is recorded: then it is
+ * read in the policies.
+ */
+static uint64_t rank_find(const struct bh_explain_run *x, const struct bh_explain_said *s)
+{
+	const struct bh_ruleset *rs = x->compiled->rules;
+	const struct bh_reason *why =
+	    is_open(s) ? NULL : bh_ruleset_reason(rs, bh_word_number(s->word));
+	const struct bh_rs_policy *p = why ? bh_ruleset_policy(rs, why->policy) : NULL;
+	const struct bh_rs_rule *rule = why ? bh_ruleset_rule(rs, why->rule) : NULL;
+
+	if (why && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_PROTOCOL))
+		return BH_RANK_ISOLATION;
+	if (why && (why->kind == BH_REASON_NOT_ISOLATED || why->kind == BH_REASON_HOST))
+		return BH_RANK_NONE;
+	for (size_t i = 0; p && rule && i < s->trace.n_looks; i++) {
+		const struct bh_look *l = &s->trace.looks[i];
+
+		if (l->index == rule->index && (uint32_t)l->policy->kind == p->kind &&
+		    bh_streq(l->policy->ns, bh_ruleset_text(rs, p->ns)) &&
+		    bh_streq(l->policy->name, bh_ruleset_text(rs, p->name)) &&
+		    l->mode == BH_MODE_ENFORCE)
+			return l->rank;
+	}
+	return bh_trace_decide(&s->asked, &s->trace).rank;
+}
+
+static int look_around(struct bh_explain_run *x, struct bh_explain_said *s)
+{
+	int r;
+
+	s->asked = (struct bh_asked){
+		.set = x->set,
+		.around = &x->around,
+		.now = x->q->now,
+		.dir = s->dir,
+		.subject = s->subject->ep,
+		.peer = s->peer->ep,
+		.node = s->peer->node,
+		.peer_addr = &s->peer->addr,
+		.own_node = s->peer->own_node,
+		.l4 = x->q->l4,
+		.port = x->q->port,
+		.spoken = &x->q->spoken,
+	};
+	r = bh_trace_make(&s->asked, &s->trace);
+	if (r < 0)
+		return r;
+	s->rank = s->word ? rank_find(x, s) : BH_RANK_NONE;
+	if (is_open(s))
+		return 0;
+	return bh_misses_find(&s->asked, &s->trace, s->rank, s->outcome == BH_OUTCOME_REFUSE,
+			      &s->misses);
 }
 
 static int say(struct bh_explain_run *x, struct bh_explain_said *s, enum bh_dir dir, uint32_t word)
 {
 	bool in = dir == BH_DIR_INGRESS;
+	int r;
 
 	*s = (struct bh_explain_said){
 		.dir = dir,
@@ -219,20 +413,19 @@ static int say(struct bh_explain_run *x, struct bh_explain_said *s, enum bh_dir 
 		.word = word,
 	};
 	say_why_not(x, s);
-	if (s->why_not || !wants_misses(x->compiled->rules, word))
-		return 0;
-	return bh_misses_find(
-	    &(struct bh_miss_query){
-		.set = x->set,
-		.dir = dir,
-		.subject = s->subject->ep,
-		.peer = s->peer->ep,
-		.peer_addr = &s->peer->addr,
-		.l4 = x->q->l4,
-		.port = x->q->port,
-		.proto = x->q->proto,
-	    },
-	    &s->misses);
+	r = settle(x, s);
+	if (r < 0 || (s->why_not && !bh_streq(s->why_not_id, "noPolicy")))
+		return r;
+	return look_around(x, s);
+}
+
+static enum bh_outcome outcome_of_both(const struct bh_explain_said said[2])
+{
+	if (said[0].outcome == BH_OUTCOME_REFUSE || said[1].outcome == BH_OUTCOME_REFUSE)
+		return BH_OUTCOME_REFUSE;
+	if (said[0].outcome == BH_OUTCOME_CONTRACT || said[1].outcome == BH_OUTCOME_CONTRACT)
+		return BH_OUTCOME_CONTRACT;
+	return BH_OUTCOME_ALLOW;
 }
 
 static int decide(struct bh_explain_run *x, struct bh_err *err)
@@ -259,236 +452,11 @@ static int decide(struct bh_explain_run *x, struct bh_err *err)
 						      .l4 = q->l4,
 						      .dport = q->port,
 						  });
-	if (q->proto)
-		d = bh_ruleset_settle_both(x->compiled->rules, &d, q->proto);
-	x->outcome = bh_decision_outcome(&d);
 	r = say(x, &x->said[0], BH_DIR_EGRESS, d.egress);
 	if (r == 0)
 		r = say(x, &x->said[1], BH_DIR_INGRESS, d.ingress);
+	x->outcome = outcome_of_both(x->said);
 	return r < 0 ? bh_err_set(err, r, "out of memory") : 0;
-}
-
-/* ---- words ---- */
-
-void bh_explain_put_side(struct bh_buf *b, const struct bh_explain_side *s)
-{
-	char addr[BH_ADDR_STRLEN];
-
-	if (s->ep)
-		bh_buf_printf(b, "%s/%s", s->ep->ns, s->ep->name);
-	else
-		bh_buf_puts(b, bh_addr_format(&s->addr, addr));
-}
-
-static void put_place(struct bh_buf *b, const struct bh_ruleset *rs, const struct bh_reason *r)
-{
-	const struct bh_rs_policy *p = bh_ruleset_policy(rs, r->policy);
-	const struct bh_rs_rule *rule = bh_ruleset_rule(rs, r->rule);
-	uint32_t line = rule && rule->line ? rule->line : p ? p->line : 0;
-
-	if (!p || !*bh_ruleset_text(rs, p->file))
-		return;
-	bh_buf_printf(b, " (%s", bh_ruleset_text(rs, p->file));
-	if (line)
-		bh_buf_printf(b, ":%u", line);
-	bh_buf_putc(b, ')');
-}
-
-/* "isolated by TrafficPolicy shop/web (01-web.yaml:3); no rule allows it" */
-static void put_isolated(struct bh_buf *b, const struct bh_explain_run *x,
-			 const struct bh_explain_said *s)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < x->set->n_policies; i++) {
-		const struct bh_policy *p = x->set->policies[i];
-
-		if (p->mode != BH_MODE_ENFORCE || !p->isolates[s->dir] ||
-		    !bh_policy_holds_for(p, s->subject->ep, s->dir))
-			continue;
-		if (n++ >= ISOLATORS_SHOWN)
-			continue;
-		bh_buf_printf(b, "%s%s %s/%s", n > 1 ? ", " : "isolated by ", bh_kind_name(p->kind),
-			      p->ns, p->name);
-		if (p->file && *p->file)
-			bh_buf_printf(b, " (%s:%u)", p->file, p->pos.line);
-	}
-	if (n > ISOLATORS_SHOWN)
-		bh_buf_printf(b, " and %zu more", n - ISOLATORS_SHOWN);
-	bh_buf_puts(b, s->misses.n ? "; no rule allows it" : "; no rule allows anything");
-}
-
-/* The reason of a word that is no contract, with its place. */
-void bh_explain_put_reason(struct bh_buf *b, const struct bh_explain_run *x,
-			   const struct bh_explain_said *s, uint32_t word)
-{
-	const struct bh_ruleset *rs = x->compiled->rules;
-	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(word));
-
-	if (bh_word_refuses(word))
-		bh_buf_puts(b, bh_word_verdict(word) == BH_WORD_REJECT ? "refused with an answer – "
-								       : "refused – ");
-	if (!r) {
-		bh_buf_puts(b, "the rule set holds no decision for it");
-	} else if (r->kind == BH_REASON_ISOLATED) {
-		put_isolated(b, x, s);
-	} else if (r->kind == BH_REASON_NOT_ISOLATED) {
-		bh_buf_printf(b, "allowed (%s)", bh_ruleset_text(rs, r->text));
-	} else {
-		bh_buf_puts(b, bh_ruleset_text(rs, r->text));
-		put_place(b, rs, r);
-	}
-}
-
-struct row {
-	char name[80];
-	uint32_t word;
-};
-
-/* What a contract answers, equal answers together. @ret: at least n + 3 rows. Return: how many. */
-static size_t contract_rows(const struct bh_ruleset *rs, uint32_t word, struct row *ret)
-{
-	const struct bh_contract *c = bh_ruleset_contract(rs, bh_word_number(word));
-	const struct bh_contract_entry *e;
-	size_t n = 0;
-
-	if (!c)
-		return 0;
-	e = bh_ruleset_entries(rs, c);
-	for (uint32_t i = 0; i < c->n; i++) {
-		const char *name = bh_proto_name(e[i].proto) ? bh_proto_name(e[i].proto) : "?";
-		size_t k = 0;
-
-		while (k < n && (ret[k].word != e[i].word || strlen(ret[k].name) > 40))
-			k++;
-		if (k == n) {
-			ret[n].word = e[i].word;
-			snprintf(ret[n++].name, sizeof(ret[k].name), "%s", name);
-		} else {
-			size_t len = strlen(ret[k].name);
-
-			snprintf(ret[k].name + len, sizeof(ret[k].name) - len, ", %s", name);
-		}
-	}
-	ret[n].word = c->other;
-	snprintf(ret[n++].name, sizeof(ret->name), "anything else");
-	if (c->unknown != c->other) {
-		ret[n].word = c->unknown;
-		snprintf(ret[n++].name, sizeof(ret->name), "unknown");
-	}
-	if (c->undecided != c->other) {
-		ret[n].word = c->undecided;
-		snprintf(ret[n++].name, sizeof(ret->name), "not known in time");
-	}
-	return n;
-}
-
-#define ROWS_MAX 260U
-
-static void text_contract(struct bh_buf *b, const struct bh_explain_run *x,
-			  const struct bh_explain_said *s)
-{
-	bh_autofree struct row *rows = calloc(ROWS_MAX, sizeof(*rows));
-	size_t n, width = 0;
-
-	bh_buf_puts(b, "depends on the protocol that is spoken\n");
-	if (!rows) {
-		b->failed = true;
-		return;
-	}
-	n = contract_rows(x->compiled->rules, s->word, rows);
-	for (size_t i = 0; i < n; i++)
-		width = BH_MAX(width, strlen(rows[i].name));
-	for (size_t i = 0; i < n; i++) {
-		bh_buf_printf(b, "     %-*s -> ", (int)width, rows[i].name);
-		bh_explain_put_reason(b, x, s, rows[i].word);
-		bh_buf_putc(b, '\n');
-	}
-}
-
-static void put_miss(struct bh_buf *b, const struct bh_explain_said *s, const struct bh_miss *m)
-{
-	if (s->misses.n_policies > 1)
-		bh_buf_printf(b, "%s/%s ", m->policy->ns, m->policy->name);
-	bh_put_rule_name(b, m->rule, m->index, s->dir);
-	if (m->rule->pos.line && s->misses.n_policies > 1 && m->policy->file)
-		bh_buf_printf(b, " (%s:%u)", m->policy->file, m->rule->pos.line);
-	else if (m->rule->pos.line)
-		bh_buf_printf(b, " (line %u)", m->rule->pos.line);
-	bh_buf_printf(b, " does not match: %s", m->why);
-}
-
-static void text_said(struct bh_buf *b, const struct bh_explain_run *x,
-		      const struct bh_explain_said *s)
-{
-	bh_buf_printf(b, "  %s of ", bh_dir_name(s->dir));
-	bh_explain_put_side(b, s->subject);
-	bh_buf_puts(b, ": ");
-	if (s->why_not) {
-		bh_buf_printf(b, "%s (%s)\n",
-			      bh_streq(s->why_not_id, "notLocal") ? "not asked" : "allowed",
-			      s->why_not);
-		return;
-	}
-	if (bh_word_verdict(s->word) == BH_WORD_CONTRACT) {
-		text_contract(b, x, s);
-		return;
-	}
-	bh_explain_put_reason(b, x, s, s->word);
-	bh_buf_putc(b, '\n');
-	for (size_t i = 0; i < s->misses.n && i < MISSES_SHOWN; i++) {
-		bh_buf_puts(b, "     ");
-		put_miss(b, s, &s->misses.items[i]);
-		bh_buf_putc(b, '\n');
-	}
-	if (s->misses.n > MISSES_SHOWN)
-		bh_buf_printf(b, "     and %zu more rules do not match\n",
-			      s->misses.n - MISSES_SHOWN);
-}
-
-static void put_what(struct bh_buf *b, const struct bh_explain_run *x)
-{
-	char l4[8];
-
-	bh_buf_puts(b, bh_l4_name(x->q->l4, l4));
-	if (x->q->port)
-		bh_buf_printf(b, "/%u", x->q->port);
-	if (x->q->proto)
-		bh_buf_printf(b, " (%s)",
-			      bh_proto_name(x->q->proto) ? bh_proto_name(x->q->proto) : "?");
-}
-
-static void text_claims(struct bh_buf *b, const struct bh_explain_side *s)
-{
-	char addr[BH_ADDR_STRLEN];
-
-	if (!s->claims)
-		return;
-	bh_buf_printf(b, "  note: %s of %s/%s belongs to ", bh_addr_format(&s->addr, addr),
-		      s->claims->ns, s->claims->name);
-	bh_explain_put_side(b, s);
-	bh_buf_puts(b, " now\n");
-}
-
-static void explain_text(struct bh_buf *b, const struct bh_explain_run *x)
-{
-	static const char *const words[] = {
-		[BH_OUTCOME_INVALID] = "REFUSED",
-		[BH_OUTCOME_ALLOW] = "ALLOWED",
-		[BH_OUTCOME_REFUSE] = "REFUSED",
-		[BH_OUTCOME_CONTRACT] = "DEPENDS ON THE PROTOCOL",
-	};
-
-	bh_explain_put_side(b, &x->from);
-	bh_buf_puts(b, " -> ");
-	bh_explain_put_side(b, &x->to);
-	bh_buf_putc(b, ' ');
-	put_what(b, x);
-	bh_buf_printf(b, ": %s\n", words[x->outcome]);
-	text_claims(b, &x->from);
-	text_claims(b, &x->to);
-	text_said(b, x, &x->said[0]);
-	text_said(b, x, &x->said[1]);
 }
 
 int bh_explain(const struct bh_policy_set *set, const struct bh_endpoint *const *eps, size_t n_eps,
@@ -502,14 +470,17 @@ int bh_explain(const struct bh_policy_set *set, const struct bh_endpoint *const 
 		.compiled = compiled,
 		.q = q,
 	};
-	int r = sides_make(&x, err);
+	int r;
 
+	if (q->around)
+		x.around = *q->around;
+	r = sides_make(&x, err);
 	if (r == 0)
 		r = decide(&x, err);
 	if (r < 0)
 		return r;
 	if (text) {
-		explain_text(text, &x);
+		bh_explain_text(text, &x);
 		if (bh_buf_failed(text))
 			return bh_err_set(err, -ENOMEM, "out of memory");
 	}

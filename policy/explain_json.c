@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/explain_json.c - an explanation as JSON: what policy/explain.c says, for programs
+ * policy/explain_json.c - an explanation as JSON: what policy/explain_text.c says, for programs
  */
 #include "policy/explain_internal.h"
 
 #include "common/util.h"
+#include "policy/spoken.h"
+#include "policy/when.h"
 
 #include <string.h>
 
@@ -24,14 +26,21 @@ static const char *verdict_name(uint32_t word)
 	}
 }
 
+static const char *outcome_name(enum bh_outcome o)
+{
+	return o == BH_OUTCOME_ALLOW ? "allow" : o == BH_OUTCOME_CONTRACT ? "contract" : "refuse";
+}
+
 static json_t *json_side(const struct bh_explain_side *s)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf name = BH_BUF_INIT;
 	char addr[BH_ADDR_STRLEN];
 
 	bh_explain_put_side(&name, s);
-	return json_pack("{s:s?, s:s}", "endpoint", s->ep ? bh_buf_str(&name) : NULL, "address",
-			 bh_addr_format(&s->addr, addr));
+	return json_pack("{s:s?, s:s?, s:s?, s:b}", "endpoint", s->ep ? bh_buf_str(&name) : NULL,
+			 "node", s->ep ? NULL : s->node_name, "address",
+			 s->addr.family ? bh_addr_format(&s->addr, addr) : NULL, "ownNode",
+			 s->own_node);
 }
 
 static json_t *json_policy(const struct bh_ruleset *rs, uint32_t idx)
@@ -40,11 +49,11 @@ static json_t *json_policy(const struct bh_ruleset *rs, uint32_t idx)
 
 	if (!p)
 		return json_null();
-	return json_pack("{s:s, s:s, s:s, s:s, s:i, s:s}", "kind",
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s}", "kind",
 			 bh_kind_name((enum bh_kind)p->kind), "namespace",
-			 bh_ruleset_text(rs, p->ns), "name", bh_ruleset_text(rs, p->name), "file",
-			 bh_ruleset_text(rs, p->file), "line", (int)p->line, "mode",
-			 bh_mode_name((enum bh_mode)p->mode));
+			 bh_ruleset_text(rs, p->ns), "name", bh_ruleset_text(rs, p->name), "tier",
+			 bh_tier_name((enum bh_tier)p->tier), "file", bh_ruleset_text(rs, p->file),
+			 "line", (int)p->line, "mode", bh_mode_name((enum bh_mode)p->mode));
 }
 
 static json_t *json_rule(const struct bh_ruleset *rs, uint32_t idx)
@@ -59,7 +68,7 @@ static json_t *json_rule(const struct bh_ruleset *rs, uint32_t idx)
 			 bh_action_name((enum bh_action)r->action));
 }
 
-static json_t *json_expected(const struct bh_protoset *set)
+static json_t *json_protos(const struct bh_protoset *set)
 {
 	json_t *list = json_array();
 
@@ -84,10 +93,15 @@ static const char *reason_id(uint32_t kind)
 	};
 	BH_STATIC_ASSERT_TABLE(ids, BH_REASON_COUNT);
 
-	return ids[kind];
+	return kind < BH_REASON_COUNT ? ids[kind] : "invalid";
 }
 
-/* One word: verdict, reason, policy, rule. */
+static const char *tier_or_null(enum bh_tier t)
+{
+	return t == BH_TIER_INVALID ? NULL : bh_tier_name(t);
+}
+
+/* One word: verdict, reason, tier, policy, rule. */
 static json_t *json_word(const struct bh_explain_run *x, const struct bh_explain_said *s,
 			 uint32_t word)
 {
@@ -96,34 +110,74 @@ static json_t *json_word(const struct bh_explain_run *x, const struct bh_explain
 	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
 
 	bh_explain_put_reason(&text, x, s, word);
-	return json_pack("{s:s, s:b, s:s, s:s, s:o, s:o, s:o}", "verdict", verdict_name(word),
+	return json_pack("{s:s, s:b, s:s, s:s, s:s?, s:o, s:o, s:o}", "verdict", verdict_name(word),
 			 "recorded", (word & BH_WORD_REPORT) != 0, "reason",
-			 r ? reason_id(r->kind) : "invalid", "text", bh_buf_str(&text), "policy",
+			 r ? reason_id(r->kind) : "invalid", "text", bh_buf_str(&text), "tier",
+			 tier_or_null(bh_explain_tier(x, word)), "policy",
 			 json_policy(rs, r ? r->policy : UINT32_MAX), "rule",
 			 json_rule(rs, r ? r->rule : UINT32_MAX), "expected",
-			 json_expected(r ? bh_ruleset_protoset(rs, r->expected) : NULL));
+			 json_protos(r ? bh_ruleset_protoset(rs, r->expected) : NULL));
 }
 
-static json_t *json_contract(const struct bh_explain_run *x, const struct bh_explain_said *s)
+static const char *case_kind_name(enum bh_case_kind k)
 {
-	const struct bh_ruleset *rs = x->compiled->rules;
-	const struct bh_contract *c = bh_ruleset_contract(rs, bh_word_number(s->word));
-	const struct bh_contract_entry *e = c ? bh_ruleset_entries(rs, c) : NULL;
-	json_t *out = json_object();
+	static const char *const names[] = {
+		[BH_CASE_INVALID] = "invalid", [BH_CASE_GIVEN] = "given",
+		[BH_CASE_NAMED] = "named",     [BH_CASE_OTHER] = "other",
+		[BH_CASE_UNKNOWN] = "unknown", [BH_CASE_UNDECIDED] = "undecided",
+	};
 
-	for (uint32_t i = 0; c && i < c->n; i++) {
-		if (bh_proto_name(e[i].proto))
-			(void)json_object_set_new(out, bh_proto_name(e[i].proto),
-						  json_word(x, s, e[i].word));
+	return names[k];
+}
+
+/* In their order: the first of which everything in "when" holds is what comes out. */
+static json_t *json_cases(const struct bh_explain_run *x, const struct bh_explain_said *s)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < s->cases.n; i++) {
+		const struct bh_case *c = &s->cases.items[i];
+		json_t *one = json_word(x, s, c->word), *when = json_array();
+
+		for (unsigned k = 0; k < c->n_preds; k++) {
+			const struct bh_rs_pred *p =
+			    bh_ruleset_pred_at(x->compiled->rules, c->preds[k]);
+
+			(void)json_array_append_new(
+			    when,
+			    json_string(p ? bh_ruleset_text(x->compiled->rules, p->text) : "?"));
+		}
+		(void)json_object_set_new(one, "protocol", json_string(case_kind_name(c->kind)));
+		(void)json_object_set_new(one, "protocols", json_protos(&c->protos));
+		(void)json_object_set_new(one, "when", when);
+		(void)json_object_set_new(one, "atWorst", json_boolean(c->cut));
+		(void)json_array_append_new(list, one);
 	}
-	if (c) {
-		(void)json_object_set_new(out, "other", json_word(x, s, c->other));
-		(void)json_object_set_new(out, "unknown", json_word(x, s, c->unknown));
-		(void)json_object_set_new(out, "undecided", json_word(x, s, c->undecided));
+	return list;
+}
+
+static json_t *json_open(const struct bh_explain_run *x, const struct bh_explain_said *s)
+{
+	return json_pack("{s:s, s:b, s:s, s:s, s:n, s:n, s:n, s:[], s:o}", "verdict",
+			 outcome_name(s->outcome), "recorded", 0, "reason", "contract", "text",
+			 "depends on what is spoken", "tier", "policy", "rule", "expected", "cases",
+			 json_cases(x, s));
+}
+
+static json_t *json_tiers(const struct bh_explain_run *x, const struct bh_explain_said *s)
+{
+	json_t *list = json_array();
+
+	for (enum bh_tier t = BH_TIER_ADMIN; t < BH_TIER_COUNT && !s->why_not; t++) {
+		bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+
+		bh_explain_put_tier(&text, x, s, t);
+		if (text.len > 0)
+			(void)json_array_append_new(list,
+						    json_pack("{s:s, s:s}", "tier", bh_tier_name(t),
+							      "text", bh_buf_str(&text)));
 	}
-	return json_pack("{s:s, s:b, s:s, s:s, s:o}", "verdict", "contract", "recorded", 0,
-			 "reason", "contract", "text", "depends on the protocol that is spoken",
-			 "contract", out);
+	return list;
 }
 
 static json_t *json_misses(const struct bh_explain_said *s)
@@ -132,13 +186,21 @@ static json_t *json_misses(const struct bh_explain_said *s)
 
 	for (size_t i = 0; i < s->misses.n; i++) {
 		const struct bh_miss *m = &s->misses.items[i];
+		const struct bh_rule *r = m->rule;
+		enum bh_mode mode = bh_policy_mode_at(m->policy, s->asked.now);
+		json_t *one =
+		    json_pack("{s:s, s:s, s:s, s:s, s:s?, s:s?, s:b, s:s}", "kind",
+			      bh_kind_name(m->policy->kind), "namespace", m->policy->ns, "name",
+			      m->policy->name, "tier", bh_tier_name(m->policy->tier), "mode",
+			      mode == BH_MODE_INVALID ? NULL : bh_mode_name(mode), "file",
+			      m->policy->file, "matches", m->matches, "why", m->why);
 
-		(void)json_array_append_new(
-		    list, json_pack("{s:s, s:s, s:s, s:s?, s:i, s:s?, s:i, s:s}", "kind",
-				    bh_kind_name(m->policy->kind), "namespace", m->policy->ns,
-				    "name", m->policy->name, "file", m->policy->file, "index",
-				    (int)m->index, "rule", m->rule->name, "line",
-				    (int)m->rule->pos.line, "why", m->why));
+		if (r)
+			(void)json_object_update_new(
+			    one, json_pack("{s:i, s:s?, s:i, s:s}", "index", (int)m->index, "rule",
+					   r->name, "line", (int)r->pos.line, "action",
+					   bh_action_name(r->action)));
+		(void)json_array_append_new(list, one);
 	}
 	return list;
 }
@@ -150,34 +212,62 @@ static json_t *json_said(const struct bh_explain_run *x, const struct bh_explain
 
 	bh_explain_put_side(&subject, s->subject);
 	if (s->why_not)
-		out = json_pack("{s:s, s:b, s:s, s:s, s:n, s:n, s:[]}", "verdict", "allow",
-				"recorded", 0, "reason", s->why_not_id, "text", s->why_not,
+		out = json_pack("{s:s, s:b, s:s, s:s, s:n, s:n, s:n, s:[]}", "verdict", "allow",
+				"recorded", 0, "reason", s->why_not_id, "text", s->why_not, "tier",
 				"policy", "rule", "expected");
 	else if (bh_word_verdict(s->word) == BH_WORD_CONTRACT)
-		out = json_contract(x, s);
+		out = json_open(x, s);
 	else
 		out = json_word(x, s, s->word);
 	if (!out)
 		return NULL;
 	(void)json_object_set_new(out, "direction", json_string(bh_dir_name(s->dir)));
 	(void)json_object_set_new(out, "subject", json_string(bh_buf_str(&subject)));
+	(void)json_object_set_new(out, "otherTiers", json_tiers(x, s));
 	(void)json_object_set_new(out, "nearMisses", json_misses(s));
+	return out;
+}
+
+/* {"http": {"methods": ["GET"], ...}}; what is not known is not there, what is absent is []. */
+static json_t *json_attrs(const struct bh_spoken *sp)
+{
+	json_t *out = json_object();
+
+	for (unsigned a = 1; a < BH_ATTR_COUNT; a++) {
+		const char *kind = bh_detail_name(bh_attr_detail((enum bh_attr)a));
+		json_t *group, *values;
+
+		if (!(sp->known >> a & 1))
+			continue;
+		group = json_object_get(out, kind);
+		if (!group) {
+			group = json_object();
+			(void)json_object_set_new(out, kind, group);
+		}
+		values = json_array();
+		for (size_t i = 0; i < sp->attr[a].n; i++) {
+			bh_cleanup(bh_buf_done) struct bh_buf shown = BH_BUF_INIT;
+
+			bh_put_shown(&shown, sp->attr[a].v[i]);
+			(void)json_array_append_new(values, json_string(bh_buf_str(&shown)));
+		}
+		(void)json_object_set_new(group, bh_attr_name((enum bh_attr)a), values);
+	}
 	return out;
 }
 
 json_t *bh_explain_json(const struct bh_explain_run *x)
 {
-	static const char *const words[] = {
-		[BH_OUTCOME_INVALID] = "refuse",
-		[BH_OUTCOME_ALLOW] = "allow",
-		[BH_OUTCOME_REFUSE] = "refuse",
-		[BH_OUTCOME_CONTRACT] = "contract",
-	};
-	char l4[8];
+	bh_cleanup(bh_buf_done) struct bh_buf port = BH_BUF_INIT;
+	const struct bh_query *q = x->q;
+	char l4[8], at[32];
 
-	return json_pack("{s:o, s:o, s:s, s:i, s:s?, s:s, s:[o, o]}", "from", json_side(&x->from),
-			 "to", json_side(&x->to), "protocol", bh_l4_name(x->q->l4, l4), "port",
-			 (int)x->q->port, "spoken", x->q->proto ? bh_proto_name(x->q->proto) : NULL,
-			 "outcome", words[x->outcome], "directions", json_said(x, &x->said[0]),
-			 json_said(x, &x->said[1]));
+	bh_explain_put_port(&port, q->l4, q->port);
+	return json_pack("{s:o, s:o, s:s, s:i, s:s, s:s?, s:o, s:s, s:s, s:[o, o]}", "from",
+			 json_side(&x->from), "to", json_side(&x->to), "protocol",
+			 bh_l4_name(q->l4, l4), "port", (int)q->port, "portText", bh_buf_str(&port),
+			 "spoken", q->spoken.proto ? bh_proto_name(q->spoken.proto) : NULL,
+			 "details", json_attrs(&q->spoken), "at", bh_time_format(q->now, at),
+			 "outcome", outcome_name(x->outcome), "directions",
+			 json_said(x, &x->said[0]), json_said(x, &x->said[1]));
 }

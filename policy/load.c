@@ -276,18 +276,31 @@ static int load_file(struct bh_policy_set *set, const char *path, struct bh_diag
 	return bh_load_text(set, path, data, size, d);
 }
 
-static bool is_manifest(const char *name)
+static const char *const suffixes[] = { ".yaml", ".yml", ".json" };
+
+/* The name ends in @before and one of the suffixes, and there is something in front. */
+static bool ends_in(const char *name, const char *before)
 {
-	static const char *const suffixes[] = { ".yaml", ".yml", ".json" };
-	size_t len = strlen(name);
+	const size_t len = strlen(name), m = strlen(before);
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(suffixes); i++) {
-		size_t n = strlen(suffixes[i]);
+		const size_t n = strlen(suffixes[i]);
 
-		if (len > n && strcmp(name + len - n, suffixes[i]) == 0)
+		if (len > n + m && strcmp(name + len - n, suffixes[i]) == 0 &&
+		    memcmp(name + len - n - m, before, m) == 0)
 			return true;
 	}
 	return false;
+}
+
+bool bh_load_is_test(const char *name)
+{
+	return ends_in(name, ".test");
+}
+
+bool bh_load_is_manifest(const char *name)
+{
+	return ends_in(name, "") && !bh_load_is_test(name);
 }
 
 struct names {
@@ -355,11 +368,12 @@ static int load_entry(struct bh_policy_set *set, const char *path, unsigned dept
 		return errno == ENOENT ? 0 : unreadable(d, path, "e23", bh_err_text(NULL, -errno));
 	link = S_ISLNK(st.st_mode);
 	if (link && stat(path, &st) < 0)
-		return is_manifest(path) ? unreadable(d, path, "e23", bh_err_text(NULL, -errno))
-					 : 0;
+		return bh_load_is_manifest(path)
+			   ? unreadable(d, path, "e23", bh_err_text(NULL, -errno))
+			   : 0;
 	if (S_ISDIR(st.st_mode))
 		return link ? 0 : load_folder(set, path, depth + 1, d);
-	if (!is_manifest(path))
+	if (!bh_load_is_manifest(path))
 		return 0;
 	return load_file(set, path, d);
 }

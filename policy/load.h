@@ -68,6 +68,13 @@ int bh_load_text(struct bh_policy_set *set, const char *file, const char *data, 
 		 struct bh_diags *d) bh_must_check;
 
 /*
+ * Is a file of this name read, where it stands in a folder? What ends in .yaml, .yml or .json, but not tests of
+ * policies (NAME.test.yaml), which may stand beside them.
+ */
+bool bh_load_is_manifest(const char *name);
+bool bh_load_is_test(const char *name);
+
+/*
  * A file, or a folder with everything below it that ends in .yaml, .yml or .json (sorted by name; names
  * beginning with '.' are left out). A folder or file that cannot be read is an error in @d.
  */

@@ -3,15 +3,13 @@
  * policy/load_icmp.c - types of ICMP and ICMPv6, by name or number
  *
  * They become ports of the rule, type << 8 | code. A name has its numbers in both families; a bare number means that
- * number in both.
- *
- * Source: RFC 792, RFC 4443 and the registries of IANA. Errors that belong to a connection, and the discovery of
- * neighbours, always pass: names for the latter are left out.
+ * number in both. The names are in policy/icmp.h.
  */
 #include "policy/load_internal.h"
 
 #include "common/parse.h"
 #include "common/util.h"
+#include "policy/icmp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,21 +17,7 @@
 
 #include "common/banned.h"
 
-#define NONE (-1)
-
-static const struct {
-	const char *name;
-	int v4, v6;
-} types[] = {
-	{ "echo-request", 8, 128 },         { "destination-unreachable", 3, 1 },
-	{ "packet-too-big", NONE, 2 },      { "time-exceeded", 11, 3 },
-	{ "parameter-problem", 12, 4 },     { "redirect", 5, 137 },
-	{ "router-solicitation", 10, 133 }, { "router-advertisement", 9, 134 },
-	{ "timestamp-request", 13, NONE },  { "timestamp-reply", 14, NONE },
-	{ "mld-query", NONE, 130 },         { "mld-report", NONE, 131 },
-	{ "mld-done", NONE, 132 },          { "mld2-report", NONE, 143 },
-	{ "echo-reply", NONE, NONE }, /* the reply of an allowed request passes by itself */
-};
+#define NAMES_MAX 32
 
 static void add(struct bh_rule *r, uint8_t l4, unsigned type, unsigned code, unsigned last,
 		struct bh_pos pos)
@@ -55,25 +39,27 @@ static void add_both(struct bh_rule *r, unsigned type, unsigned code, unsigned l
 
 static void by_name(struct bh_load *l, const struct bh_yaml_node *n, struct bh_rule *r)
 {
-	const char *names[BH_ARRAY_SIZE(types)];
+	const char *names[NAMES_MAX];
+	const struct bh_icmp_type *t;
 	char near[96];
 	const char *hint;
+	size_t count = 0;
 
-	for (size_t i = 0; i < BH_ARRAY_SIZE(types); i++) {
-		names[i] = types[i].name;
-		if (strcmp(types[i].name, n->text) != 0)
+	for (; count < NAMES_MAX && (t = bh_icmp_nth(count)); count++) {
+		names[count] = t->name;
+		if (strcmp(t->name, n->text) != 0)
 			continue;
-		if (types[i].v4 == NONE && types[i].v6 == NONE)
+		if (t->reply)
 			bh_warn(&l->rd, n, "w10", "leave it out, or write echo-request",
 				"%s matches nothing: replies of what is allowed pass by themselves",
 				n->text);
-		if (types[i].v4 != NONE)
-			add(r, BH_L4_ICMP, (unsigned)types[i].v4, 0, 255, n->pos);
-		if (types[i].v6 != NONE)
-			add(r, BH_L4_ICMPV6, (unsigned)types[i].v6, 0, 255, n->pos);
+		if (!t->reply && t->v4 >= 0)
+			add(r, BH_L4_ICMP, (unsigned)t->v4, 0, 255, n->pos);
+		if (!t->reply && t->v6 >= 0)
+			add(r, BH_L4_ICMPV6, (unsigned)t->v6, 0, 255, n->pos);
 		return;
 	}
-	hint = bh_suggest(n->text, names, BH_ARRAY_SIZE(names), near, sizeof(near));
+	hint = bh_suggest(n->text, names, count, near, sizeof(near));
 	bh_complain(&l->rd, n, "e19", hint ? hint : "write echo-request, 8, or 3/1 (type/code)",
 		    "unknown type of ICMP \"%.80s\" in %s", n->text, bh_path(&l->rd, ""));
 }

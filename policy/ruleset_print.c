@@ -3,7 +3,8 @@
  * policy/ruleset_print.c - a rule set as text: for golden tests, `bulkhead render` and people
  *
  * Canonical: the same block gives the same text. Classes of endpoints are written e1, e2, ... (the number
- * less BH_CLASS_ENDPOINT), reasons #1, #2, ...
+ * less BH_CLASS_ENDPOINT), reasons #1, #2, ..., predicates ?1, ?2, ... by their numbers, nodes of decision graphs by
+ * their places, which only this text has to know.
  */
 #include "common/util.h"
 #include "policy/ruleset_block.h"
@@ -99,6 +100,23 @@ static void print_classes(const struct bh_ruleset *rs, struct bh_buf *out)
 	}
 }
 
+/* "80", "80-90"; of ICMP types and codes: "type 8", "3/4", "3/0-5/255". */
+static void put_range(struct bh_buf *out, uint32_t l4, unsigned lo, unsigned hi)
+{
+	bool icmp = l4 == BH_L4_ICMP || l4 == BH_L4_ICMPV6;
+
+	if (!icmp && lo == hi)
+		bh_buf_printf(out, "%u", lo);
+	else if (!icmp)
+		bh_buf_printf(out, "%u-%u", lo, hi);
+	else if (lo % 256 == 0 && hi == (lo | 255U))
+		bh_buf_printf(out, "type %u", lo >> 8);
+	else if (lo == hi)
+		bh_buf_printf(out, "%u/%u", lo >> 8, lo & 255);
+	else
+		bh_buf_printf(out, "%u/%u-%u/%u", lo >> 8, lo & 255, hi >> 8, hi & 255);
+}
+
 static void print_pieces(const struct bh_ruleset *rs, struct bh_buf *out)
 {
 	char l4[8], lo[BH_ADDR_STRLEN], hi[BH_ADDR_STRLEN], name[16];
@@ -119,25 +137,29 @@ static void print_pieces(const struct bh_ruleset *rs, struct bh_buf *out)
 	for (size_t i = 0; i < rs->n[BH_RS_PORTS]; i++) {
 		const struct bh_port_piece *p = &rs->ports[i];
 
-		bh_buf_printf(out, "  p%-5u %s %u-%u\n", p->id - BH_PORT_PIECE_BASE,
-			      bh_l4_name(p->l4, l4), p->lo, p->hi);
+		bh_buf_printf(out, "  p%-5u %s ", p->id - BH_PORT_PIECE_BASE,
+			      bh_l4_name(p->l4, l4));
+		put_range(out, p->l4, p->lo, p->hi);
+		bh_buf_putc(out, '\n');
 	}
 }
 
 static void put_port(struct bh_buf *out, const struct bh_ruleset *rs, const struct bh_cell *c)
 {
-	const struct bh_port_piece *p;
-	char l4[8], text[48];
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	const struct bh_port_piece *p = bh_rs_piece_by_id(rs, c->port);
+	char l4[8];
 
-	if (c->port == BH_PORT_ANY)
-		snprintf(text, sizeof(text), "%s", bh_l4_name(c->l4, l4));
-	else if (c->port < BH_PORT_PIECE_BASE)
-		snprintf(text, sizeof(text), "%s %u", bh_l4_name(c->l4, l4), c->port);
-	else if ((p = bh_rs_piece_by_id(rs, c->port)) != NULL)
-		snprintf(text, sizeof(text), "%s %u-%u", bh_l4_name(c->l4, l4), p->lo, p->hi);
-	else
-		snprintf(text, sizeof(text), "%s ?", bh_l4_name(c->l4, l4));
-	bh_buf_printf(out, "    %-16s ", text);
+	bh_buf_puts(&text, bh_l4_name(c->l4, l4));
+	if (c->port != BH_PORT_ANY)
+		bh_buf_putc(&text, ' ');
+	if (p)
+		put_range(&text, c->l4, p->lo, p->hi);
+	else if (c->port >= BH_PORT_PIECE_BASE)
+		bh_buf_putc(&text, '?');
+	else if (c->port != BH_PORT_ANY)
+		put_range(&text, c->l4, c->port, c->port);
+	bh_buf_printf(out, "    %-16s ", bh_buf_str(&text));
 }
 
 static void print_cells(const struct bh_ruleset *rs, struct bh_buf *out)
@@ -162,10 +184,53 @@ static void print_cells(const struct bh_ruleset *rs, struct bh_buf *out)
 	}
 }
 
-static void put_answer(struct bh_buf *out, const char *name, uint32_t word)
+/* A word, or the node that decides and the worst that can come of it. */
+static void put_next(struct bh_buf *out, const struct bh_ruleset *rs, uint32_t next)
+{
+	if (bh_ruleset_node(rs, next))
+		bh_buf_printf(out, "node %u", bh_word_number(next));
+	else
+		put_word(out, next);
+}
+
+static void put_answer(struct bh_buf *out, const struct bh_ruleset *rs, const char *name,
+		       uint32_t word, uint32_t next)
 {
 	bh_buf_printf(out, "    %-16s ", name);
-	put_word(out, word);
+	put_next(out, rs, next);
+	if (next != word) {
+		bh_buf_puts(out, ", at worst ");
+		put_word(out, word);
+	}
+}
+
+static void put_switches(struct bh_buf *out, uint32_t switches)
+{
+	static const char *const names[] = { "starttls", "sslrequest" };
+	const char *sep = "";
+
+	if (switches & BH_SWITCH_USUAL)
+		return;
+	bh_buf_puts(out, " [switches: ");
+	for (unsigned i = 0; i < BH_ARRAY_SIZE(names); i++) {
+		if (switches & 1U << i) {
+			bh_buf_printf(out, "%s%s", sep, names[i]);
+			sep = ", ";
+		}
+	}
+	bh_buf_puts(out, *sep ? "]" : "none]");
+}
+
+static void print_entry(const struct bh_ruleset *rs, const struct bh_contract_entry *e,
+			struct bh_buf *out)
+{
+	put_answer(out, rs, bh_proto_name(e->proto) ? bh_proto_name(e->proto) : "?", e->word,
+		   e->next);
+	if (bh_word_verdict(e->next) == BH_WORD_ALLOW || bh_ruleset_node(rs, e->next))
+		put_switches(out, e->switches);
+	if (e->proxy == BH_PROXY_ALLOW || e->proxy == BH_PROXY_REQUIRE)
+		bh_buf_printf(out, " [PROXY header: %s]",
+			      e->proxy == BH_PROXY_ALLOW ? "allowed" : "required");
 	bh_buf_putc(out, '\n');
 }
 
@@ -177,11 +242,44 @@ static void print_contracts(const struct bh_ruleset *rs, struct bh_buf *out)
 
 		bh_buf_printf(out, "\ncontract %u\n", c->number);
 		for (uint32_t k = 0; k < c->n; k++)
-			put_answer(out, bh_proto_name(e[k].proto) ? bh_proto_name(e[k].proto) : "?",
-				   e[k].word);
-		put_answer(out, "other", c->other);
-		put_answer(out, "unknown", c->unknown);
-		put_answer(out, "undecided", c->undecided);
+			print_entry(rs, &e[k], out);
+		put_answer(out, rs, "other", c->other, c->other_next);
+		bh_buf_putc(out, '\n');
+		put_answer(out, rs, "unknown", c->unknown, c->unknown_next);
+		bh_buf_putc(out, '\n');
+		put_answer(out, rs, "undecided", c->undecided, c->undecided);
+		bh_buf_putc(out, '\n');
+		if (c->on_overload > BH_FAIL_REFUSE)
+			bh_buf_printf(out, "    %-16s %s\n", "on overload",
+				      bh_fail_name((enum bh_fail)c->on_overload));
+		if (c->midstream > BH_FAIL_REFUSE)
+			bh_buf_printf(out, "    %-16s %s\n", "midstream",
+				      bh_fail_name((enum bh_fail)c->midstream));
+	}
+}
+
+static void print_graphs(const struct bh_ruleset *rs, struct bh_buf *out)
+{
+	if (rs->n[BH_RS_NODES])
+		bh_buf_puts(out, "\nnodes\n");
+	for (size_t i = 0; i < rs->n[BH_RS_NODES]; i++) {
+		const struct bh_rs_node *n = &rs->nodes[i];
+		const struct bh_rs_pred *p = bh_ruleset_pred_at(rs, n->pred);
+
+		bh_buf_printf(out, "  %-6zu ?%u: ", i, p ? p->number : 0);
+		put_next(out, rs, n->yes);
+		bh_buf_puts(out, ", else ");
+		put_next(out, rs, n->no);
+		bh_buf_putc(out, '\n');
+	}
+	if (rs->n[BH_RS_PREDS])
+		bh_buf_puts(out, "\npredicates\n");
+	for (size_t i = 0; i < rs->n[BH_RS_PREDS]; i++) {
+		const struct bh_rs_pred *p = &rs->preds[i];
+
+		bh_buf_printf(out, "  ?%-5u %-5s %s\n", p->number,
+			      bh_detail_name((enum bh_detail_kind)p->kind),
+			      bh_ruleset_text(rs, p->text));
 	}
 }
 
@@ -213,5 +311,6 @@ void bh_ruleset_print(const struct bh_ruleset *rs, struct bh_buf *out)
 	print_pieces(rs, out);
 	print_cells(rs, out);
 	print_contracts(rs, out);
+	print_graphs(rs, out);
 	print_reasons(rs, out);
 }

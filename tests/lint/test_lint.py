@@ -55,7 +55,7 @@ LAYERS = {
     "dataplane": ["policy"],
     "agent": ["policy", "dataplane", "dataplane/kernel", "dataplane/worker", "dataplane/classifier"],
     "cni": [],
-    "cli": ["policy", "dataplane", "dataplane/classifier", "dataplane/worker"],
+    "cli": ["policy", "dataplane", "dataplane/classifier", "dataplane/kernel", "dataplane/worker"],
 }
 
 

@@ -124,7 +124,7 @@ static void test_text_of_the_first_example(void **state)
 	static const char want[] =
 	    "shop/intruder -> shop/web tcp/80: REFUSED\n"
 	    "  egress of shop/intruder: allowed (no policy selects it for egress)\n"
-	    "  ingress of shop/web: refused – isolated by TrafficPolicy shop/web-http-only "
+	    "  ingress of shop/web: refused – application tier: isolated by TrafficPolicy shop/web-http-only "
 	    "(01-web.yaml:1); no rule allows it\n"
 	    "     rule \"clients\" (line 8) does not match: source has no label role=client\n";
 	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
@@ -140,13 +140,13 @@ static void test_outcomes(void **state)
 	struct bh_query q = web_80;
 
 	assert_int_equal(ask(*state, &q, NULL, NULL), BH_OUTCOME_CONTRACT);
-	q.proto = BH_PROTO_HTTP;
+	q.spoken.proto = BH_PROTO_HTTP;
 	assert_int_equal(ask(*state, &q, NULL, NULL), BH_OUTCOME_ALLOW);
-	q.proto = BH_PROTO_SSH;
+	q.spoken.proto = BH_PROTO_SSH;
 	assert_int_equal(ask(*state, &q, NULL, NULL), BH_OUTCOME_REFUSE);
-	q.proto = BH_PROTO_UNDECIDED;
+	q.spoken.proto = BH_PROTO_UNDECIDED;
 	assert_int_equal(ask(*state, &q, NULL, NULL), BH_OUTCOME_REFUSE);
-	q.proto = 0;
+	q.spoken.proto = 0;
 	q.port = 81;
 	assert_int_equal(ask(*state, &q, NULL, NULL), BH_OUTCOME_REFUSE);
 	q.to_endpoint = INTRUDER;
@@ -196,7 +196,7 @@ static void test_families(void **state)
 	struct bh_err err = { .code = 0 };
 
 	q.family = 6;
-	q.proto = BH_PROTO_HTTP;
+	q.spoken.proto = BH_PROTO_HTTP;
 	assert_int_equal(ask(s, &q, NULL, NULL), BH_OUTCOME_ALLOW);
 	q.from_endpoint = INTRUDER;
 	assert_int_equal(
@@ -235,15 +235,16 @@ static void test_json(void **state)
 	in = json_array_get(json_object_get(j, "directions"), 1);
 	assert_string_equal(str_at(in, "direction"), "ingress");
 	assert_string_equal(str_at(in, "verdict"), "contract");
-	http = json_object_get(json_object_get(in, "contract"), "http");
+	http = json_array_get(json_object_get(in, "cases"), 0);
 	assert_string_equal(str_at(http, "verdict"), "allow");
+	assert_string_equal(str_at(http, "tier"), "application");
 	assert_string_equal(str_at(json_object_get(http, "policy"), "name"), "web-http-only");
 	assert_string_equal(str_at(json_object_get(http, "rule"), "name"), "clients");
 	assert_int_equal(json_integer_value(json_object_get(json_object_get(http, "rule"), "line")),
 			 8);
-	assert_string_equal(
-	    str_at(json_object_get(json_object_get(in, "contract"), "undecided"), "reason"),
-	    "protocol");
+	http = json_array_get(json_object_get(in, "cases"), 1);
+	assert_string_equal(str_at(http, "protocol"), "other");
+	assert_string_equal(str_at(http, "reason"), "protocol");
 	json_decref(j);
 
 	q.from_endpoint = INTRUDER;
@@ -277,8 +278,17 @@ static void test_nearest_for_the_log(void **state)
 		bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
 		const struct bh_endpoint *peer = s->set->endpoints[cases[i].peer];
 
-		bh_explain_nearest(s->set, s->set->endpoints[WEB], peer, &peer->addrs[0],
-				   BH_DIR_INGRESS, BH_L4_TCP, cases[i].port, &out);
+		bh_explain_nearest(
+		    &(struct bh_nearest){
+			.set = s->set,
+			.subject = s->set->endpoints[WEB],
+			.peer = peer,
+			.peer_addr = &peer->addrs[0],
+			.dir = BH_DIR_INGRESS,
+			.l4 = BH_L4_TCP,
+			.port = cases[i].port,
+		    },
+		    &out);
 		assert_string_equal(bh_buf_str(&out), cases[i].want);
 	}
 }

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tests/unit/test_golden_policy.c - manifests -> rule set and explanations, as texts that were reviewed
+ * tests/unit/test_golden_policy.c - manifests -> rule set, as a text that was reviewed
  *
  *	tests/golden/ruleset/NAME.yaml	policies, Namespaces, Endpoints
  *	tests/golden/ruleset/NAME.txt	the rule set as `bulkhead render` prints it
- *	tests/golden/explain/NAME.yaml	the same; lines "# ? FROM TO L4/PORT [PROTOCOL]" are questions
- *	tests/golden/explain/NAME.txt	the answers
  *
  * BH_REGEN=1 writes the texts anew: review the difference.
  */
 #include "common/file.h"
-#include "common/parse.h"
 #include "common/util.h"
 #include "policy/compile.h"
-#include "policy/explain.h"
 #include "policy/load.h"
 
 #include <dirent.h>
@@ -93,66 +89,6 @@ static void render(const struct scene *s, const char *data, struct bh_buf *out)
 	bh_ruleset_print(s->out.rules, out);
 }
 
-static void side_find(const struct scene *s, const char *text, size_t *ret_ep,
-		      struct bh_addr *ret_addr)
-{
-	char name[256];
-
-	for (size_t i = 0; i < s->set->n_endpoints; i++) {
-		const struct bh_endpoint *ep = s->set->endpoints[i];
-
-		snprintf(name, sizeof(name), "%s/%s", ep->ns, ep->name);
-		if (strcmp(name, text) == 0) {
-			*ret_ep = i;
-			return;
-		}
-	}
-	*ret_ep = SIZE_MAX;
-	if (bh_addr_parse(text, ret_addr) < 0)
-		fail_msg("neither an endpoint nor an address: %s", text);
-}
-
-static void question(const struct scene *s, const char *line, struct bh_buf *out)
-{
-	static const uint8_t l4s[] = { BH_L4_TCP, BH_L4_UDP, BH_L4_SCTP, BH_L4_ICMP };
-	struct bh_query q = { .all_local = true };
-	char from[64], to[64], l4[16], proto[32] = "", buf[8];
-	unsigned port;
-	enum bh_outcome outcome;
-	struct bh_err err = { .code = 0 };
-
-	if (sscanf(line, "# ? %63s %63s %15[a-z]/%u %31s", from, to, l4, &port, proto) < 4)
-		fail_msg("no question: %s", line);
-	side_find(s, from, &q.from_endpoint, &q.from_addr);
-	side_find(s, to, &q.to_endpoint, &q.to_addr);
-	for (size_t i = 0; i < BH_ARRAY_SIZE(l4s); i++) {
-		if (strcmp(l4, bh_l4_name(l4s[i], buf)) == 0)
-			q.l4 = l4s[i];
-	}
-	q.port = (uint16_t)port;
-	if (strcmp(proto, "undecided") == 0)
-		q.proto = BH_PROTO_UNDECIDED;
-	else if (*proto)
-		q.proto = bh_proto_by_name(proto);
-	if (bh_explain(s->set, endpoints(s), s->set->n_endpoints, &s->out, &q, out, NULL, &outcome,
-		       &err) < 0)
-		fail_msg("%s: %s", line, err.msg);
-	bh_buf_putc(out, '\n');
-}
-
-static void explain(const struct scene *s, const char *data, struct bh_buf *out)
-{
-	for (const char *line = data; *line;) {
-		size_t len = strcspn(line, "\n");
-		char text[256];
-
-		snprintf(text, sizeof(text), "%.*s", (int)len, line);
-		if (strncmp(text, "# ? ", 4) == 0)
-			question(s, text, out);
-		line += len + (line[len] != '\0');
-	}
-}
-
 /* ---- files ---- */
 
 static void compare(const char *path, const char *got)
@@ -224,16 +160,10 @@ static void test_rulesets(void **state)
 	folder_run("ruleset", render);
 }
 
-static void test_explanations(void **state)
-{
-	folder_run("explain", explain);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rulesets),
-		cmocka_unit_test(test_explanations),
 	};
 
 	return cmocka_run_group_tests_name("golden_policy", tests, NULL, NULL);
