@@ -31,6 +31,8 @@
 #define BH_DETAIL_CLAUSES_MAX 100
 /* Addresses of one endpoint or node: hosts have a few, with every VLAN some dozens. */
 #define BH_ADDRESSES_MAX 256
+/* Steps (comparisons of two strings or numbers) of one part of lint: a second or two. */
+#define BH_LINT_STEPS_MAX 100000000U
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
 
