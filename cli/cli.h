@@ -52,6 +52,8 @@ struct bh_args {
 	const char *ns;
 	struct bh_strings files, policies, endpoints;
 	bool strict, dry_run, follow, v4, v6;
+	bool ask_agent, codes;
+	const char *at;
 	uint64_t count;
 	bool count_given;
 	const char *from, *to, *port, *protocol;
