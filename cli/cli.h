@@ -58,6 +58,7 @@ struct bh_args {
 	struct bh_strings files, policies, endpoints;
 	struct bh_strings ranges, resolvers, known; /* what surrounds the policies (cli/world.h) */
 	const char *at;
+	bool ask_agent, codes;
 	bool strict, dry_run, follow, v4, v6, ports, nft;
 	uint64_t count;
 	bool count_given;

@@ -4,8 +4,16 @@
  */
 #include "cli/cli.h"
 #include "cli/out.h"
+#include "cli/texts.h"
+#include "cli/world.h"
+#include "common/clock.h"
+#include "common/file.h"
 #include "common/json.h"
-#include "policy/load.h"
+#include "common/limits.h"
+#include "common/util.h"
+#include "policy/diag.h"
+#include "policy/lint.h"
+#include "policy/when.h"
 
 #include <string.h>
 
@@ -54,72 +62,214 @@ static void print_text(const struct bh_diags *d, struct bh_buf *out)
 	bh_buf_puts(out, line);
 }
 
-static void print_summary(const struct bh_diags *d, const struct bh_policy_set *set,
-			  struct bh_buf *out)
+/* What is looked at, and what is needed for that. */
+struct lint_run {
+	struct bh_policy_set *set;
+	struct bh_diags d;
+	struct bh_texts texts;
+	struct bh_world world; /* the agent's */
+	int64_t now;
+};
+
+static void lint_run_done(struct lint_run *l)
 {
-	bh_buf_printf(
-	    out, "%zu error%s, %zu warning%s; %zu polic%s, %zu namespace%s, %zu endpoint%s\n",
-	    d->n_errors, d->n_errors == 1 ? "" : "s", d->n_warnings, d->n_warnings == 1 ? "" : "s",
-	    set->n_policies, set->n_policies == 1 ? "y" : "ies", set->n_namespaces,
-	    set->n_namespaces == 1 ? "" : "s", set->n_endpoints, set->n_endpoints == 1 ? "" : "s");
+	(void)bh_policy_set_free(l->set);
+	bh_diags_done(&l->d);
+	bh_texts_done(&l->texts);
+	bh_world_done(&l->world);
 }
 
-static int print_json(const struct bh_diags *d)
+/* ---- reading ---- */
+
+static int read_stdin(struct lint_run *l)
 {
-	bh_autojson json_t *list = bh_diags_json(d), *v = NULL;
+	static const char name[] = "standard input";
+	char *data = NULL;
+	size_t size = 0;
+	int r = bh_fd_read(STDIN_FILENO, BH_YAML_FILE_MAX, &data, &size);
+
+	if (r < 0) {
+		const struct bh_diag_at at = { .file = name };
+
+		if (r == -ENOMEM)
+			return r;
+		r = bh_diag_add(&l->d, &at, BH_SEVERITY_ERROR, r == -E2BIG ? "e22" : "e23", NULL,
+				"cannot be read: %s", strerrordesc_np(-r));
+		return r;
+	}
+	r = bh_load_text(l->set, name, data, size, &l->d);
+	if (r == -ENOMEM) {
+		free(data);
+		return r;
+	}
+	return bh_texts_add(&l->texts, name, data, size);
+}
+
+static int read_all(struct lint_run *l, const struct bh_args *a)
+{
+	const struct bh_strings *lists[] = { &a->words, &a->endpoints };
+	int r = l->set ? 0 : -ENOMEM;
+
+	for (size_t k = 0; k < BH_ARRAY_SIZE(lists); k++) {
+		for (size_t i = 0; i < lists[k]->n && r != -ENOMEM; i++)
+			r = bh_streq(lists[k]->items[i], "-")
+				? read_stdin(l)
+				: bh_load_path(l->set, lists[k]->items[i], &l->d);
+	}
+	/* What is wrong is in the diagnostics. */
+	if (r != -ENOMEM)
+		r = bh_load_finish(l->set, &l->d);
+	return r == -ENOMEM ? r : 0;
+}
+
+static int look(struct lint_run *l, const struct bh_args *a)
+{
+	struct bh_lint_input in = {
+		.set = l->set,
+		.eps = (const struct bh_endpoint *const *)l->set->endpoints,
+		.n_eps = l->set->n_endpoints,
+		.endpoints = l->set->n_endpoints > 0 ? BH_LINT_SOME : BH_LINT_NONE,
+		.now = l->now,
+		.text = bh_texts_get,
+		.ctx = &l->texts,
+	};
+
+	if (a->endpoints.n > 0)
+		in.endpoints = BH_LINT_ALL;
+	if (a->ask_agent) {
+		in.eps = l->world.eps;
+		in.n_eps = l->world.n_eps;
+		in.endpoints = BH_LINT_ALL;
+	}
+	return bh_lint(&in, &l->d);
+}
+
+/* ---- telling ---- */
+
+static const char *plural(size_t n, const char *one, const char *more)
+{
+	return n == 1 ? one : more;
+}
+
+static void print_summary(const struct lint_run *l, struct bh_buf *out)
+{
+	bh_buf_printf(out, "%zu file%s, %zu polic%s: %zu error%s, %zu warning%s\n", l->d.n_texts,
+		      plural(l->d.n_texts, "", "s"), l->set->n_policies,
+		      plural(l->set->n_policies, "y", "ies"), l->d.n_errors,
+		      plural(l->d.n_errors, "", "s"), l->d.n_warnings,
+		      plural(l->d.n_warnings, "", "s"));
+}
+
+static int print_json(const struct lint_run *l)
+{
+	bh_autojson json_t *list = bh_diags_json(&l->d), *v = NULL;
 
 	if (list)
-		v = json_pack("{s:O, s:I, s:I, s:I}", "diagnostics", list, "errors",
-			      (json_int_t)d->n_errors, "warnings", (json_int_t)d->n_warnings,
-			      "omitted", (json_int_t)d->omitted);
+		v = json_pack("{s:O, s:I, s:I, s:I, s:I, s:I}", "diagnostics", list, "errors",
+			      (json_int_t)l->d.n_errors, "warnings", (json_int_t)l->d.n_warnings,
+			      "omitted", (json_int_t)l->d.omitted, "files",
+			      (json_int_t)l->d.n_texts, "policies", (json_int_t)l->set->n_policies);
 	return bh_out_json(v);
+}
+
+static int print_codes(const struct bh_args *a)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	bh_autojson json_t *list = json_array();
+	const struct bh_lint_code *c;
+
+	for (size_t i = 0; (c = bh_lint_code(i)) != NULL; i++) {
+		bh_buf_printf(&out, "%-4s  %s\n", c->code, c->text);
+		if (json_array_append_new(list,
+					  json_pack("{s:s, s:s, s:s}", "code", c->code, "severity",
+						    c->code[0] == 'e' ? "error" : "warning", "text",
+						    c->text)) < 0)
+			return bh_out_json(NULL);
+	}
+	return a->format == BH_FORMAT_JSON ? bh_out_json(list) : bh_out_write(&out);
+}
+
+/* ---- the verb ---- */
+
+static int check_args(const struct bh_args *a, int64_t *ret_now)
+{
+	if (a->words.n == 0) {
+		bh_out_complain("lint: FILE|DIR|-... is missing");
+		return BH_EXIT_USAGE;
+	}
+	if (a->ask_agent && a->endpoints.n > 0) {
+		bh_out_complain(
+		    "lint: --agent or --endpoints: the endpoints come from one of them");
+		return BH_EXIT_USAGE;
+	}
+	*ret_now = bh_clock_wall_us() / 1000000;
+	if (a->at && bh_time_parse(a->at, ret_now) < 0) {
+		bh_out_complain("lint: --at %s: a time like 2031-03-01T18:00:00Z is wanted", a->at);
+		return BH_EXIT_USAGE;
+	}
+	return BH_EXIT_OK;
 }
 
 static int run(const struct bh_args *a)
 {
-	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
-	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	bh_cleanup(lint_run_done) struct lint_run l = { .set = NULL };
 	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
-	int r = set ? 0 : -ENOMEM, code;
+	const struct bh_args agent = { .socket = a->socket };
+	int r, code;
 
-	for (size_t i = 0; i < a->words.n && r != -ENOMEM; i++)
-		r = bh_load_path(set, a->words.items[i], &d);
-	if (r != -ENOMEM)
-		r = bh_load_finish(set, &d);
+	if (a->codes)
+		return print_codes(a);
+	code = check_args(a, &l.now);
+	if (code == BH_EXIT_OK && a->ask_agent)
+		code = bh_world_get(&l.world, &agent);
+	if (code != BH_EXIT_OK)
+		return code;
+	l.set = bh_policy_set_new();
+	r = read_all(&l, a);
+	if (r == 0)
+		r = look(&l, a);
 	if (r == -ENOMEM) {
 		bh_out_complain("out of memory");
 		return BH_EXIT_FAILED;
 	}
-	bh_diags_sort(&d);
+	bh_diags_sort(&l.d);
 	if (a->format == BH_FORMAT_JSON) {
-		code = print_json(&d);
+		code = print_json(&l);
 	} else {
-		print_text(&d, &out);
-		print_summary(&d, set, &out);
+		print_text(&l.d, &out);
+		print_summary(&l, &out);
 		code = bh_out_write(&out);
 	}
-	if (d.n_errors > 0 || (a->strict && d.n_warnings > 0))
+	if (l.d.n_errors > 0 || (a->strict && l.d.n_warnings > 0))
 		return BH_EXIT_FAILED;
 	return code;
 }
 
+#define AT(member) offsetof(struct bh_args, member)
+
 static const struct bh_option options[] = {
-	{ 0, "strict", NULL, BH_OPTION_FLAG, offsetof(struct bh_args, strict),
-	  "warnings count as errors" },
+	{ 0, "strict", NULL, BH_OPTION_FLAG, AT(strict), "warnings count as errors" },
+	{ 0, "endpoints", "FILE|DIR", BH_OPTION_LIST, AT(endpoints),
+	  "all endpoints there are: selectors and names of ports are tried on them" },
+	{ 0, "agent", NULL, BH_OPTION_FLAG, AT(ask_agent), "the same, and the agent knows them" },
+	{ 0, "at", "TIME", BH_OPTION_TEXT, AT(at), "what has ended then (default: now)" },
+	{ 0, "codes", NULL, BH_OPTION_FLAG, AT(codes), "list all errors and warnings there are" },
 	{ .kind = BH_OPTION_INVALID },
 };
 
 const struct bh_verb bh_verb_lint = {
 	.name = "lint",
-	.words = "FILE|DIR...",
+	.words = "FILE|DIR|-...",
 	.summary = "Shows all errors and warnings of manifests",
 	.text =
-	    "Of a folder, everything below it that ends in .yaml, .yml or .json is read. All files are\n"
-	    "checked together, as the agent reads them; no agent is needed. -o json prints\n"
-	    "{\"diagnostics\": [{severity, code, file, line, column, path, message, hint}...], ...}.\n",
+	    "Of a folder, everything below it that ends in .yaml, .yml or .json is read; - is standard\n"
+	    "input. All files are checked together, as the agent reads them: rules that have no effect\n"
+	    "because of others are told too. -o json prints {\"diagnostics\": [{severity, code, file,\n"
+	    "line, column, path, message, hint}...], ...}.\n",
 	.options = options,
 	.formats = BH_FORMATS_TEXT,
-	.min_words = 1,
+	.agent = true,
+	.min_words = 0,
 	.max_words = SIZE_MAX,
 	.exits = "  0  no errors (perhaps warnings)\n"
 		 "  1  errors; with --strict also warnings\n",

@@ -33,6 +33,8 @@
 #define BH_ADDRESSES_MAX 256
 /* Labels of one object: Kubernetes sets no limit, but all metadata must fit in 256 KiB; people have some dozens. */
 #define BH_LABELS_MAX 1000U
+/* Steps (comparisons of two strings or numbers) of one part of lint: a second or two. */
+#define BH_LINT_STEPS_MAX 100000000U
 /* Policies loaded at a time ("extreme" of the scale model is 75,000). */
 #define BH_POLICIES_MAX 100000U
 

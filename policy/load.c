@@ -231,8 +231,10 @@ int bh_load_text(struct bh_policy_set *set, const char *file, const char *data, 
 	const struct bh_yaml_doc *doc = NULL;
 	size_t errors = d->n_errors;
 	struct bh_load l = { .set = set, .file = file };
-	int r = bh_yaml_open(file, data, size, d, &y);
+	int r;
 
+	d->n_texts++;
+	r = bh_yaml_open(file, data, size, d, &y);
 	if (r < 0)
 		return r;
 	bh_reader_init(&l.rd, bh_yaml_text(y), d);

@@ -43,6 +43,7 @@ struct bh_diags {
 	size_t n_errors;   /* all that were found, kept or not */
 	size_t n_warnings; /* likewise */
 	size_t omitted;    /* beyond BH_DIAG_MAX */
+	size_t n_texts;    /* that were looked at */
 };
 #define BH_DIAGS_INIT         \
 	{                     \

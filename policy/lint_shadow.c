@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * policy/lint_shadow.c - rules that have no effect because of another one
+ *
+ * relation() says what one rule does to another: it asks when each is in force, in which order they are looked at
+ * (admin tier in order, application tier deny before allow, baseline in order where nobody isolates), and whether
+ * the first matches all that the second does. What must hold besides is explained there.
+ *
+ * Not every pair is asked. A rule that covers another covers its subjects, its first peer and its first port; so
+ * each rule is entered under what it demands of these, and looked for under everything that could cover them. A policy
+ * for app=web is never held against one for app=db.
+ */
+#include "policy/lint_index.h"
+#include "policy/lint_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "common/banned.h"
+
+#define FOREVER INT64_MAX
+/* Tokens of one rule that are asked; a rule with more of them is an exotic one and may be missed. */
+#define TOKENS_MAX 192U
+/* Rules that have no effect because of rules that have no effect because of ... */
+#define CHAIN_MAX 64U
+
+/* Rules of one class can have the same effect on another. */
+enum class {
+	CLASS_DECIDES = 1, /* refuses, or stands in an ordered tier */
+	CLASS_ALLOWS,      /* application tier */
+	CLASS_RECORDS,
+	CLASS_ISOLATES, /* a policy */
+};
+
+struct shadow {
+	struct lint *l;
+	struct lint_index index;
+	uint64_t v4_lens, v6_lens[3]; /* lengths of prefixes that occur */
+	uint32_t *asked;              /* by rule: the last one that it was held against, + 1 */
+	/* The first rules of the admin tier that let something out of it: pass; pass or allow. */
+	size_t first_pass[BH_DIR_COUNT], first_open[BH_DIR_COUNT];
+};
+
+/* ---- when rules are in force ---- */
+
+static int64_t end_of(const struct bh_policy *p, const struct bh_rule *r)
+{
+	int64_t policy = p->expires ? p->expires : FOREVER;
+	int64_t rule = r && r->expires ? r->expires : FOREVER;
+
+	return BH_MIN(policy, rule);
+}
+
+static bool same_window(const struct bh_when *a, const struct bh_when *b)
+{
+	return a->days == b->days && a->from == b->from && a->to == b->to &&
+	       bh_streq(a->zone, b->zone);
+}
+
+/* @a counts whenever @b would make a difference. Records are made by monitor policies too. */
+static bool always_beside(const struct shadow *s, const struct lint_rule *a,
+			  const struct lint_rule *b, bool for_record)
+{
+	if (a->r->when.zone && !same_window(&a->r->when, &b->r->when))
+		return false;
+	if (end_of(a->p, a->r) < end_of(b->p, b->r))
+		return false;
+	if (a->p == b->p)
+		return true;
+	return lint_enforced(s->l, a->p) || (for_record && a->p->mode == BH_MODE_MONITOR);
+}
+
+/* ---- what is not a question of matching ---- */
+
+static bool refuses(const struct lint_rule *r)
+{
+	return r->r->action == BH_ACTION_DENY || r->r->action == BH_ACTION_REJECT;
+}
+
+static bool records(const struct lint_rule *r)
+{
+	return r->r->action == BH_ACTION_ALERT || r->r->action == BH_ACTION_LOG;
+}
+
+/* UNSET is as strict as it gets. */
+static bool as_lenient(enum bh_fail b, enum bh_fail a)
+{
+	return BH_MAX(b, BH_FAIL_REFUSE) >= BH_MAX(a, BH_FAIL_REFUSE);
+}
+
+/*
+ * The strictest of the rules that match and ask what is spoken says what happens if nobody can tell, reached or not.
+ * Without @b another one must be as strict, or all are.
+ */
+static bool same_failures(const struct lint *l, const struct lint_rule *a,
+			  const struct lint_rule *b)
+{
+	if (!lint_asks(b->r) || !l->lenient[b->dir] || records(b))
+		return true;
+	if (b->r->on_overload == BH_FAIL_ALLOW && b->r->midstream == BH_FAIL_ALLOW)
+		return true;
+	return a && lint_asks(a->r) && as_lenient(b->r->on_overload, a->r->on_overload) &&
+	       as_lenient(b->r->midstream, a->r->midstream);
+}
+
+/*
+ * An allow rule with protocols also decides about the unknown one, by unknownProtocol: it has no effect only if that
+ * is decided elsewhere.
+ */
+static bool unknown_decided(const struct bh_rule *a, const struct bh_rule *b)
+{
+	return !lint_asks(b) || (lint_rule_speaks(a, BH_PROTO_UNKNOWN) && a->n_details == 0);
+}
+
+static bool same_proxy(const struct bh_rule *a, const struct bh_rule *b)
+{
+	if (a->proxy == b->proxy)
+		return true;
+	return a->proxy != BH_PROXY_REQUIRE && b->proxy <= BH_PROXY_REFUSE;
+}
+
+/* What @b allows @a allows, and nothing that goes with it is lost. */
+static bool allows_alike(const struct bh_rule *a, const struct bh_rule *b, bool a_first)
+{
+	if (b->log || (a->log && !a_first) || !same_proxy(a, b))
+		return false;
+	if ((b->switches & ~(BH_SWITCH_USUAL | a->switches)) != 0)
+		return false;
+	if (!lint_asks(a))
+		return true;
+	/* What passes as unknown with an alert is recorded under the first of the rules. */
+	if (a->unknown == BH_FAIL_ALERT && !a_first)
+		return false;
+	return as_lenient(b->unknown, a->unknown) && b->evidence <= a->evidence &&
+	       b->urgency <= a->urgency &&
+	       (b->switches == a->switches || b->switches != BH_SWITCH_USUAL);
+}
+
+/* ---- matching ---- */
+
+static bool covers(struct shadow *s, const struct lint_rule *a, const struct lint_rule *b)
+{
+	if (!lint_ports_within(&s->l->steps, b->r, a->r) ||
+	    !lint_speech_within(&s->l->steps, b->r, a->r))
+		return false;
+	if (a->p != b->p) {
+		struct lint_scope sa = lint_subjects(a->p), sb = lint_subjects(b->p);
+
+		if (!lint_scope_within(s->l, &sb, &sa))
+			return false;
+	}
+	return lint_peers_within(s->l, b->p, b->r, a->p, a->r);
+}
+
+/* What is refused is not recorded by alert and log rules. But it must be refused: nothing before lets it out. */
+static enum lint_why on_record(const struct shadow *s, const struct lint_rule *a, size_t ia,
+			       const struct lint_rule *b, size_t ib)
+{
+	if (refuses(a)) {
+		bool surely = a->p->tier == BH_TIER_ADMIN ? ia < s->first_open[a->dir]
+							  : s->first_open[a->dir] == LINT_NONE;
+
+		return s->l->whole && surely && a->p->tier != BH_TIER_BASELINE ? LINT_WHY_UNRECORDED
+									       : LINT_WHY_NOT;
+	}
+	if (!records(a) || a->p->mode == BH_MODE_LEARN)
+		return LINT_WHY_NOT;
+	/* The first alert is recorded; a log only where there is no alert. */
+	if (a->r->action == BH_ACTION_ALERT && (b->r->action == BH_ACTION_LOG || ia < ib))
+		return LINT_WHY_RECORDED;
+	return a->r->action == b->r->action && ia < ib ? LINT_WHY_RECORDED : LINT_WHY_NOT;
+}
+
+static enum lint_why on_application(const struct shadow *s, const struct lint_rule *a, size_t ia,
+				    const struct lint_rule *b, size_t ib)
+{
+	bool allow = b->r->action == BH_ACTION_ALLOW;
+
+	if (a->p->tier == BH_TIER_ADMIN) {
+		/* A pass before it would leave the tier, and @b would be asked. */
+		return s->l->whole && ia < s->first_pass[a->dir] &&
+			       (!allow || unknown_decided(a->r, b->r))
+			   ? LINT_WHY_TIER
+			   : LINT_WHY_NOT;
+	}
+	if (a->p->tier != BH_TIER_APPLICATION)
+		return LINT_WHY_NOT;
+	if (!allow) /* the first one is named in records */
+		return refuses(a) && ia < ib ? LINT_WHY_REFUSED : LINT_WHY_NOT;
+	if (refuses(a))
+		return unknown_decided(a->r, b->r) ? LINT_WHY_BEATEN : LINT_WHY_NOT;
+	return allows_alike(a->r, b->r, ia < ib) ? LINT_WHY_ALLOWED : LINT_WHY_NOT;
+}
+
+static enum lint_why on_ordered(const struct shadow *s, const struct lint_rule *a, size_t ia,
+				const struct lint_rule *b, size_t ib)
+{
+	if (a->p->tier == b->p->tier)
+		return ia < ib ? LINT_WHY_BEHIND : LINT_WHY_NOT;
+	if (b->p->tier != BH_TIER_BASELINE)
+		return LINT_WHY_NOT;
+	/* What leaves the admin tier by pass may still be decided by the application tier, but need not. */
+	if (a->p->tier == BH_TIER_ADMIN && ia >= s->first_pass[a->dir])
+		return LINT_WHY_NOT;
+	return a->r->action != BH_ACTION_PASS && s->l->whole ? LINT_WHY_TIER : LINT_WHY_NOT;
+}
+
+/* What the rule @ia does to @ib. */
+static enum lint_why relation(struct shadow *s, size_t ia, size_t ib)
+{
+	const struct lint_rule *a = &s->l->rules[ia], *b = &s->l->rules[ib];
+	enum lint_why why;
+	bool both;
+
+	if (ia == ib || a->odd || a->dir != b->dir || !lint_pay(&s->l->steps, 4))
+		return LINT_WHY_NOT;
+	if (records(b))
+		why = on_record(s, a, ia, b, ib);
+	else if (records(a))
+		return LINT_WHY_NOT;
+	else if (b->p->tier == BH_TIER_APPLICATION)
+		why = on_application(s, a, ia, b, ib);
+	else
+		why = on_ordered(s, a, ia, b, ib);
+	if (why == LINT_WHY_NOT || !same_failures(s->l, a, b) ||
+	    !always_beside(s, a, b, why == LINT_WHY_RECORDED) || !covers(s, a, b))
+		return LINT_WHY_NOT;
+	/* Of two equal ones the first stays. */
+	if (a->p != b->p && (why != LINT_WHY_ALLOWED || ia < ib))
+		return why;
+	both = a->r->action == b->r->action && covers(s, b, a);
+	if (!both)
+		return why;
+	return ia < ib ? LINT_WHY_TWICE : why == LINT_WHY_ALLOWED ? LINT_WHY_NOT : why;
+}
+
+/* ---- tokens: what a rule is entered under ---- */
+
+struct tokens {
+	uint64_t v[TOKENS_MAX];
+	size_t n;
+};
+
+static void put(struct tokens *t, uint64_t key)
+{
+	if (t->n < TOKENS_MAX)
+		t->v[t->n++] = key;
+}
+
+static uint64_t any_token(void)
+{
+	return lint_key_str("any");
+}
+
+static uint64_t pair_token(const struct bh_sel_req *r)
+{
+	return lint_key2(lint_key_str(r->key), lint_key_str(r->values[0]));
+}
+
+static bool one_value(const struct bh_sel_req *r)
+{
+	return r->op == BH_SEL_IN && r->n_values == 1;
+}
+
+/* The most telling condition of a selector. */
+static uint64_t selector_token(const struct bh_selector *s)
+{
+	if (!s || s->n == 0)
+		return any_token();
+	for (size_t i = 0; i < s->n; i++)
+		if (one_value(&s->reqs[i]))
+			return pair_token(&s->reqs[i]);
+	return lint_key_str(s->reqs[0].key);
+}
+
+/* Under what a selector that matches no less than @s may be entered: its conditions are among those of @s. */
+static void selector_asks(struct tokens *t, const struct bh_selector *s, uint64_t with)
+{
+	put(t, lint_key2(with, any_token()));
+	for (size_t i = 0; s && i < s->n; i++) {
+		if (one_value(&s->reqs[i]))
+			put(t, lint_key2(with, pair_token(&s->reqs[i])));
+		put(t, lint_key2(with, lint_key_str(s->reqs[i].key)));
+	}
+}
+
+static uint64_t kind_token(enum bh_peer_kind k)
+{
+	return lint_key(&k, sizeof(k));
+}
+
+static uint64_t entity_token(enum bh_entity e)
+{
+	return lint_key2(kind_token(BH_PEER_ENTITY), (uint64_t)e);
+}
+
+/* The first @len bits of an address. */
+static uint64_t prefix_token(const struct bh_addr *a, unsigned len)
+{
+	uint8_t key[18] = { a->family, (uint8_t)len };
+
+	for (unsigned i = 0; i < len / 8; i++)
+		key[2 + i] = a->bytes[i];
+	if (len % 8)
+		key[2 + len / 8] = (uint8_t)(a->bytes[len / 8] & (0xff00U >> len % 8));
+	return lint_key(key, sizeof(key));
+}
+
+static bool len_occurs(const struct shadow *s, const struct bh_addr *a, unsigned len)
+{
+	if (a->family == 4)
+		return s->v4_lens >> len & 1;
+	return s->v6_lens[len / 64] >> len % 64 & 1;
+}
+
+static void note_len(struct shadow *s, const struct bh_prefix *p)
+{
+	if (p->addr.family == 4)
+		s->v4_lens |= UINT64_C(1) << p->len;
+	else
+		s->v6_lens[p->len / 64] |= UINT64_C(1) << p->len % 64;
+}
+
+static void names_ask(struct tokens *t, const char *name)
+{
+	uint64_t kind = kind_token(BH_PEER_NAMES);
+	char parent[256];
+
+	put(t, lint_key2(kind, lint_key_str(name)));
+	if (strncmp(name, "*.", 2) == 0)
+		name += 2;
+	for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
+		int n = snprintf(parent, sizeof(parent), "*%s", dot);
+
+		if (n > 0 && (size_t)n < sizeof(parent))
+			put(t, lint_key2(kind, lint_key_str(parent)));
+	}
+}
+
+/* Under what a peer that matches no less than this one may be entered. */
+static void peer_asks(const struct shadow *s, struct tokens *t, const struct bh_peer *p)
+{
+	switch (p->kind) {
+	case BH_PEER_ENDPOINTS:
+		selector_asks(t, p->has_pod ? &p->pod : NULL, kind_token(p->kind));
+		put(t, entity_token(BH_ENTITY_CLUSTER));
+		break;
+	case BH_PEER_BLOCK:
+		for (unsigned len = 0; len <= p->block.cidr.len; len++)
+			if (len_occurs(s, &p->block.cidr.addr, len))
+				put(t, prefix_token(&p->block.cidr.addr, len));
+		break;
+	case BH_PEER_ENTITY:
+		put(t, entity_token(p->entity));
+		if (p->entity == BH_ENTITY_HOST)
+			put(t, entity_token(BH_ENTITY_NODES));
+		break;
+	case BH_PEER_NODES:
+		selector_asks(t, &p->pod, kind_token(p->kind));
+		put(t, entity_token(BH_ENTITY_NODES));
+		put(t, entity_token(BH_ENTITY_CLUSTER));
+		break;
+	case BH_PEER_NAMES:
+		if (p->names.n > 0)
+			names_ask(t, p->names.items[0]);
+		break;
+	default:
+		break;
+	}
+}
+
+static uint64_t port_token(const struct bh_port *p)
+{
+	const uint32_t key[] = { p->l4, p->lo };
+
+	return lint_key(key, sizeof(key));
+}
+
+static bool one_port(const struct bh_rule *r)
+{
+	return r->n_ports == 1 && !r->ports[0].name && r->ports[0].lo == r->ports[0].hi &&
+	       r->ports[0].l4 != BH_L4_ANY;
+}
+
+static uint64_t namespace_token(const struct bh_policy *p)
+{
+	return bh_kind_is_cluster(p->kind) ? any_token() : lint_key_str(p->ns);
+}
+
+static uint64_t whole_key(enum class c, enum bh_dir dir, uint64_t ns, uint64_t subject,
+			  uint64_t peer, uint64_t port)
+{
+	const uint64_t key[] = { (uint64_t)c << 8 | (uint64_t)dir, ns, subject, peer, port };
+
+	return lint_key(key, sizeof(key));
+}
+
+static enum class class_of(const struct lint_rule *r) {
+	if (records(r)) return CLASS_RECORDS;
+	return r->p->tier == BH_TIER_APPLICATION && !refuses(r) ? CLASS_ALLOWS : CLASS_DECIDES;
+}
+
+/* ---- filling the index ---- */
+
+static int enter(struct shadow *s, size_t i, uint64_t peer)
+{
+	const struct lint_rule *r = &s->l->rules[i];
+	uint64_t port = one_port(r->r) ? port_token(&r->r->ports[0]) : any_token();
+
+	return lint_index_add(&s->index,
+			      whole_key(class_of(r), r->dir, namespace_token(r->p),
+					selector_token(&r->p->pods), peer, port),
+			      (uint32_t)i);
+}
+
+static int enter_peer(struct shadow *s, size_t i, const struct bh_peer *p)
+{
+	uint64_t kind = kind_token(p->kind);
+	int r = 0;
+
+	switch (p->kind) {
+	case BH_PEER_ENDPOINTS:
+		return enter(s, i, lint_key2(kind, selector_token(p->has_pod ? &p->pod : NULL)));
+	case BH_PEER_BLOCK:
+		note_len(s, &p->block.cidr);
+		return enter(s, i, prefix_token(&p->block.cidr.addr, p->block.cidr.len));
+	case BH_PEER_ENTITY:
+		return enter(s, i, entity_token(p->entity));
+	case BH_PEER_NODES:
+		return enter(s, i, lint_key2(kind, selector_token(&p->pod)));
+	case BH_PEER_NAMES:
+		for (size_t k = 0; r == 0 && k < p->names.n; k++)
+			r = enter(s, i, lint_key2(kind, lint_key_str(p->names.items[k])));
+		return r;
+	default:
+		return 0;
+	}
+}
+
+static int enter_rule(struct shadow *s, size_t i)
+{
+	const struct lint_rule *rule = &s->l->rules[i];
+	int r = 0;
+
+	if (rule->odd)
+		return 0;
+	if (lint_any_peer(rule->r))
+		r = enter(s, i, any_token());
+	for (size_t k = 0; r == 0 && k < rule->r->n_peers; k++)
+		r = enter_peer(s, i, &rule->r->peers[k]);
+	return r;
+}
+
+static int enter_isolator(struct shadow *s, size_t i)
+{
+	const struct bh_policy *p = s->l->order[i];
+	int r = 0;
+
+	if (p->tier != BH_TIER_APPLICATION || !lint_enforced(s->l, p))
+		return 0;
+	for (unsigned d = BH_DIR_INGRESS; r == 0 && d < BH_DIR_COUNT; d++)
+		if (p->isolates[d])
+			r = lint_index_add(&s->index,
+					   whole_key(CLASS_ISOLATES, d, namespace_token(p),
+						     selector_token(&p->pods), 0, 0),
+					   (uint32_t)i);
+	return r;
+}
+
+static void note_openings(struct shadow *s)
+{
+	for (unsigned d = 0; d < BH_DIR_COUNT; d++)
+		s->first_pass[d] = s->first_open[d] = LINT_NONE;
+	for (size_t i = 0; i < s->l->n_rules; i++) {
+		const struct lint_rule *r = &s->l->rules[i];
+		enum bh_action a = r->r->action;
+
+		if (r->p->tier != BH_TIER_ADMIN)
+			continue;
+		if (a == BH_ACTION_PASS)
+			s->first_pass[r->dir] = BH_MIN(s->first_pass[r->dir], i);
+		if (a == BH_ACTION_PASS || a == BH_ACTION_ALLOW)
+			s->first_open[r->dir] = BH_MIN(s->first_open[r->dir], i);
+	}
+}
+
+/* ---- asking it ---- */
+
+struct question {
+	struct tokens ns, subjects, peers, ports;
+};
+
+static void question_make(const struct shadow *s, const struct lint_rule *b, struct question *q)
+{
+	q->ns.n = q->subjects.n = q->peers.n = q->ports.n = 0;
+	put(&q->ns, any_token());
+	if (!bh_kind_is_cluster(b->p->kind))
+		put(&q->ns, namespace_token(b->p));
+	put(&q->subjects, any_token());
+	for (size_t i = 0; i < b->p->pods.n; i++) {
+		if (one_value(&b->p->pods.reqs[i]))
+			put(&q->subjects, pair_token(&b->p->pods.reqs[i]));
+		put(&q->subjects, lint_key_str(b->p->pods.reqs[i].key));
+	}
+	put(&q->peers, any_token());
+	if (b->r->n_peers > 0)
+		peer_asks(s, &q->peers, &b->r->peers[0]);
+	put(&q->ports, any_token());
+	if (b->r->n_ports > 0 && !b->r->ports[0].name && b->r->ports[0].lo == b->r->ports[0].hi)
+		put(&q->ports, port_token(&b->r->ports[0]));
+}
+
+/* Would @a, by what it has no effect because of, come back to @b? Two rules must not excuse each other. */
+static bool leads_to(const struct lint *l, size_t a, size_t b)
+{
+	for (unsigned hops = 0; hops < CHAIN_MAX; hops++) {
+		if (a == b)
+			return true;
+		if (l->rules[a].why == LINT_WHY_NOT || l->rules[a].why == LINT_WHY_ISOLATED)
+			return false;
+		a = l->rules[a].because;
+	}
+	return true;
+}
+
+static bool ask_key(struct shadow *s, size_t ib, uint64_t key)
+{
+	size_t n;
+	const struct lint_entry *e = lint_index_find(&s->index, key, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		struct lint_rule *b = &s->l->rules[ib];
+		size_t ia = e[i].value;
+		enum lint_why why;
+
+		if (s->asked[ia] == (uint32_t)ib + 1)
+			continue;
+		s->asked[ia] = (uint32_t)ib + 1;
+		why = relation(s, ia, ib);
+		if (why == LINT_WHY_NOT || leads_to(s->l, ia, ib))
+			continue;
+		b->why = why;
+		b->because = ia;
+		return true;
+	}
+	return false;
+}
+
+static bool ask(struct shadow *s, size_t ib, enum class c, const struct question *q)
+{
+	enum bh_dir dir = s->l->rules[ib].dir;
+
+	for (size_t n = 0; n < q->ns.n; n++)
+		for (size_t u = 0; u < q->subjects.n; u++)
+			for (size_t p = 0; p < q->peers.n; p++)
+				for (size_t o = 0; o < q->ports.n; o++) {
+					if (!lint_pay(&s->l->steps, 8))
+						return false;
+					if (ask_key(s, ib,
+						    whole_key(c, dir, q->ns.v[n], q->subjects.v[u],
+							      q->peers.v[p], q->ports.v[o])))
+						return true;
+				}
+	return false;
+}
+
+/* Baseline is not asked where a policy isolates: except about the own node, which isolation does not touch. */
+static bool isolated_before(struct shadow *s, size_t ib, const struct question *q)
+{
+	struct lint_rule *b = &s->l->rules[ib];
+	struct lint_scope sb = lint_subjects(b->p);
+
+	if (!s->l->whole || !same_failures(s->l, NULL, b) || lint_has_entity(b->r, BH_ENTITY_ALL) ||
+	    lint_has_entity(b->r, BH_ENTITY_HOST) || lint_has_entity(b->r, BH_ENTITY_NODES))
+		return false;
+	for (size_t u = 0; u < q->subjects.n; u++) {
+		const struct lint_entry *e;
+		size_t n;
+
+		e = lint_index_find(
+		    &s->index,
+		    whole_key(CLASS_ISOLATES, b->dir, any_token(), q->subjects.v[u], 0, 0), &n);
+		for (size_t i = 0; i < n; i++) {
+			const struct bh_policy *p = s->l->order[e[i].value];
+			struct lint_scope sa = lint_subjects(p);
+
+			if (!lint_pay(&s->l->steps, 4) || end_of(p, NULL) < end_of(b->p, b->r) ||
+			    !lint_scope_within(s->l, &sb, &sa))
+				continue;
+			b->why = LINT_WHY_ISOLATED;
+			b->because = e[i].value;
+			return true;
+		}
+	}
+	return false;
+}
+
+static void look(struct shadow *s, size_t ib)
+{
+	const struct lint_rule *b = &s->l->rules[ib];
+	struct question q;
+
+	if (b->odd || s->l->steps.empty)
+		return;
+	question_make(s, b, &q);
+	if (ask(s, ib, CLASS_DECIDES, &q))
+		return;
+	if (records(b)) {
+		(void)ask(s, ib, CLASS_RECORDS, &q);
+		return;
+	}
+	if (b->p->tier == BH_TIER_BASELINE && isolated_before(s, ib, &q))
+		return;
+	if (b->p->tier == BH_TIER_BASELINE ||
+	    (b->p->tier == BH_TIER_APPLICATION && b->r->action == BH_ACTION_ALLOW))
+		(void)ask(s, ib, CLASS_ALLOWS, &q);
+}
+
+/* ---- telling ---- */
+
+/*
+ * The rule to name: one that has an effect itself. What covers the rule that covers this one covers this one too, but
+ * it may do something else to it, and where that cannot be proved nothing is said.
+ */
+static bool settle(struct shadow *s, size_t ib)
+{
+	struct lint_rule *b = &s->l->rules[ib];
+
+	for (unsigned hops = 0; hops < CHAIN_MAX; hops++) {
+		const struct lint_rule *a;
+		enum lint_why why;
+
+		if (b->why == LINT_WHY_ISOLATED)
+			return true;
+		a = &s->l->rules[b->because];
+		if (a->why == LINT_WHY_NOT)
+			return true;
+		if (a->why == LINT_WHY_ISOLATED) /* then @a is of baseline, and so is @b */
+			return true;
+		why = relation(s, a->because, ib);
+		if (why == LINT_WHY_NOT)
+			return false;
+		b->why = why;
+		b->because = a->because;
+	}
+	return false;
+}
+
+static const char *verb(const struct lint_rule *a)
+{
+	static const char *const verbs[] = {
+		[BH_ACTION_INVALID] = "?",      [BH_ACTION_ALLOW] = "allows",
+		[BH_ACTION_DENY] = "denies",    [BH_ACTION_REJECT] = "rejects",
+		[BH_ACTION_PASS] = "passes on", [BH_ACTION_ALERT] = "alerts on",
+		[BH_ACTION_LOG] = "logs",
+	};
+	BH_STATIC_ASSERT_TABLE(verbs, BH_ACTION_COUNT);
+
+	return (unsigned)a->r->action < BH_ACTION_COUNT ? verbs[a->r->action] : "?";
+}
+
+static const struct {
+	const char *code, *format; /* the other rule, what it does, to what */
+} words[] = {
+	[LINT_WHY_NOT] = { NULL, NULL },
+	[LINT_WHY_ALLOWED] = { "w1", "has no effect: %s %s %s" },
+	[LINT_WHY_TWICE] = { "w20", "says the same as %s, which %s %s" },
+	[LINT_WHY_BEATEN] = { "w21", "has no effect: %s %s %s, and that beats every allow" },
+	[LINT_WHY_BEHIND] = { "w22", "is never reached: %s comes before it and %s %s" },
+	[LINT_WHY_TIER] = { "w23", "is never reached: %s, in an earlier tier, %s %s" },
+	[LINT_WHY_ISOLATED] = { "w23", NULL },
+	[LINT_WHY_REFUSED] = { "w24", "has no effect: %s %s %s already" },
+	[LINT_WHY_UNRECORDED] = { "w25", "never records anything: %s %s %s" },
+	[LINT_WHY_RECORDED] = { "w26", "never records anything: %s comes first and %s %s" },
+};
+BH_STATIC_ASSERT_TABLE(words, LINT_WHY_COUNT);
+
+static const char *hint_for(const struct lint_rule *a, const struct lint_rule *b)
+{
+	if (b->why == LINT_WHY_ALLOWED && lint_asks(b->r) && !lint_asks(a->r))
+		return "rules add up; to restrict what others allow, deny the rest: \"action: deny\" with "
+		       "notProtocols";
+	if (b->why == LINT_WHY_UNRECORDED)
+		return "what is refused is recorded by the rule that refuses it";
+	return NULL;
+}
+
+static int tell_isolated(struct lint *l, const struct lint_rule *b, const struct lint_where *w,
+			 const char *who)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf by = BH_BUF_INIT;
+
+	lint_put_policy(&by, l->order[b->because]);
+	return lint_warn(
+	    l, w, "w23", NULL,
+	    "%s is never reached: %s isolates all its pods for %s, so tier baseline is not "
+	    "asked",
+	    who, bh_buf_str(&by), bh_dir_name(b->dir));
+}
+
+static int tell(struct lint *l, const struct lint_rule *b)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf who = BH_BUF_INIT, other = BH_BUF_INIT;
+	bh_cleanup(bh_buf_done) struct bh_buf traffic = BH_BUF_INIT, text = BH_BUF_INIT;
+	const struct lint_where w = {
+		.p = b->p, .part = LINT_PART_RULE, .dir = b->dir, .rule = b->index
+	};
+	const struct lint_rule *a;
+
+	lint_put_rule(&who, b->r, b->dir, b->index);
+	if (b->why == LINT_WHY_ISOLATED)
+		return tell_isolated(l, b, &w, bh_buf_str(&who));
+	a = &l->rules[b->because];
+	if (a->why == LINT_WHY_ISOLATED)
+		return tell_isolated(l, a, &w, bh_buf_str(&who));
+	lint_put_other(&other, b->p, a);
+	lint_put_traffic(&traffic, a);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	bh_buf_printf(&text, words[b->why].format, bh_buf_str(&other), verb(a),
+		      bh_buf_str(&traffic));
+#pragma GCC diagnostic pop
+	if (bh_buf_failed(&who) || bh_buf_failed(&other) || bh_buf_failed(&traffic) ||
+	    bh_buf_failed(&text))
+		return -ENOMEM;
+	return lint_warn(l, &w, words[b->why].code, hint_for(a, b), "%s %s", bh_buf_str(&who),
+			 bh_buf_str(&text));
+}
+
+/* ---- the whole ---- */
+
+static void shadow_done(struct shadow *s)
+{
+	lint_index_done(&s->index);
+	free(s->asked);
+}
+
+int lint_shadow(struct lint *l)
+{
+	bh_cleanup(shadow_done) struct shadow s = { .l = l };
+	int r = 0;
+
+	s.asked = calloc(l->n_rules + 1, sizeof(*s.asked));
+	if (!s.asked)
+		return -ENOMEM;
+	note_openings(&s);
+	for (size_t i = 0; r == 0 && i < l->n_rules; i++)
+		r = enter_rule(&s, i);
+	for (size_t i = 0; r == 0 && i < l->n_order; i++)
+		r = enter_isolator(&s, i);
+	if (r == 0)
+		r = lint_index_seal(&s.index);
+	for (size_t i = 0; r == 0 && i < l->n_rules; i++)
+		look(&s, i);
+	for (size_t i = 0; r == 0 && i < l->n_rules; i++)
+		if (l->rules[i].why != LINT_WHY_NOT && settle(&s, i))
+			r = tell(l, &l->rules[i]);
+	return r;
+}

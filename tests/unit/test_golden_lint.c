@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * tests/unit/test_golden_lint.c - what a user reads about policies that are right, but do not do what was meant
+ *
+ *	tests/golden/lint/NAME.yaml	manifests; the first lines may say "# at: TIME", "# endpoints: all",
+ *					"# cluster: RANGE", "# resolver: ADDRESS" (or none)
+ *	tests/golden/lint/NAME.txt	exactly what is printed; nothing for quiet-*.yaml
+ *
+ * BH_REGEN=1 writes the texts anew: review the difference.
+ */
+#include "common/file.h"
+#include "common/limits.h"
+#include "common/util.h"
+#include "policy/lint.h"
+#include "policy/when.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static char folder[4096];
+
+static int is_yaml(const struct dirent *e)
+{
+	size_t len = strlen(e->d_name);
+
+	return len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
+}
+
+/* What the first lines of a file say about the world around it. */
+struct world {
+	struct bh_prefix cluster[4];
+	struct bh_addr resolvers[4];
+	struct bh_surroundings around;
+	struct bh_lint_input in;
+};
+
+static void say(struct world *w, const char *what, const char *value)
+{
+	if (strcmp(what, "at") == 0) {
+		assert_int_equal(bh_time_parse(value, &w->in.now), 0);
+	} else if (strcmp(what, "endpoints") == 0) {
+		assert_string_equal(value, "all");
+		w->in.endpoints = BH_LINT_ALL;
+	} else if (strcmp(what, "cluster") == 0) {
+		w->in.around = &w->around;
+		assert_true(w->around.n_cluster < 4);
+		assert_int_equal(bh_prefix_parse(value, &w->cluster[w->around.n_cluster++]), 0);
+	} else if (strcmp(what, "resolver") == 0) {
+		w->in.around = &w->around;
+		assert_true(w->around.n_resolvers < 4);
+		if (strcmp(value, "none") != 0)
+			assert_int_equal(
+			    bh_addr_parse(value, &w->resolvers[w->around.n_resolvers++]), 0);
+	}
+}
+
+static void read_head(struct world *w, const char *data)
+{
+	char what[32], value[128];
+
+	w->around.cluster = w->cluster;
+	w->around.resolvers = w->resolvers;
+	while (*data == '#') {
+		if (sscanf(data, "# %31[a-z]: %127[^\n]", what, value) == 2)
+			say(w, what, value);
+		data += strcspn(data, "\n");
+		data += *data == '\n';
+	}
+}
+
+static const struct bh_text *the_text(void *ctx, const char *file)
+{
+	const struct bh_text *t = ctx;
+
+	return bh_streq(t->file, file) ? t : NULL;
+}
+
+/* What `bulkhead lint` prints. */
+static void messages(const char *name, const char *data, size_t size, struct bh_buf *out)
+{
+	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
+	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	bh_cleanup(bh_text_done) struct bh_text text = { .file = NULL };
+	struct world w = { .in.now = 0 };
+	struct bh_pos pos;
+	int r;
+
+	assert_non_null(set);
+	r = bh_load_text(set, name, data, size, &d);
+	assert_int_equal(r, d.n_errors ? -EINVAL : 0);
+	r = bh_load_finish(set, &d);
+	assert_true(r == 0 || r == -EINVAL);
+	assert_int_equal(bh_text_init(&text, name, data, size, &pos, NULL), 0);
+	w.in.set = set;
+	w.in.eps = (const struct bh_endpoint *const *)set->endpoints;
+	w.in.n_eps = set->n_endpoints;
+	w.in.endpoints = set->n_endpoints > 0 ? BH_LINT_SOME : BH_LINT_NONE;
+	w.in.text = the_text;
+	w.in.ctx = &text;
+	read_head(&w, data);
+	assert_int_equal(bh_lint(&w.in, &d), 0);
+	bh_diags_sort(&d);
+	bh_diags_print(&d, out);
+	bh_buf_puts(out, "");
+	assert_false(bh_buf_failed(out));
+}
+
+static bool same(const char *name)
+{
+	bh_autofree char *data = NULL, *want = NULL;
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	bool quiet = strncmp(name, "quiet-", 6) == 0;
+	char path[8192];
+	size_t size = 0, n = 0;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_int_equal(bh_file_read(path, BH_YAML_FILE_MAX, &data, &size, NULL), 0);
+	messages(name, data, size, &out);
+	(void)snprintf(path, sizeof(path), "%s/%.*s.txt", folder, (int)strlen(name) - 5, name);
+	if (!quiet && getenv("BH_REGEN")) {
+		assert_int_equal(bh_file_write(path, out.data, out.len, 0644, NULL), 0);
+		return true;
+	}
+	if (quiet && out.len == 0)
+		return true;
+	if (!quiet && bh_file_read(path, BH_YAML_FILE_MAX, &want, &n, NULL) == 0 && n == out.len &&
+	    memcmp(want, out.data, n) == 0)
+		return true;
+	print_message("%s: expected:\n%s\nprinted:\n%s\n", name, want ? want : "(nothing)",
+		      out.data);
+	return false;
+}
+
+static void test_messages(void **state)
+{
+	const char *root = getenv("BH_SOURCE_ROOT");
+	struct dirent **names = NULL;
+	unsigned wrong = 0;
+	int n;
+
+	(void)state;
+	(void)snprintf(folder, sizeof(folder), "%s/tests/golden/lint", root ? root : ".");
+	n = scandir(folder, &names, is_yaml, alphasort);
+	assert_true(n > 0);
+	for (int i = 0; i < n; i++) {
+		wrong += !same(names[i]->d_name);
+		free(names[i]);
+	}
+	free(names);
+	assert_int_equal(wrong, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_messages) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
