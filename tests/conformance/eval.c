@@ -14,8 +14,9 @@
  *	 "ends": [{"addresses": [], "endpoint": true, "node": "n1"}],
  *	 "probes": [{"protocol": "TCP", "port": 80, "family": 4}]}
  *
- * answers {"scratch": [[row, ...], ...]}: for each probe a row for each source, with a character for each
- * destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it depends on what is spoken, '!' where an
+ * answers {"scratch": [[row, ...], ...], "nodes": [...]}: what the rule set of all endpoints says, and what those say that
+ * the agent of each node makes, each asked for its own endpoints. For each probe a row for each source, with a character
+ * for each destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it depends on what is spoken, '!' where an
  * endpoint's address has no class. {"error": "..."} where manifests or the compiler refuse.
  *
  * "explain": {"op", "from": 0, "to": 1, "protocol", "port", "family"}, about the last step: {"text": "..."}.
@@ -42,6 +43,7 @@ struct eval {
 	json_t *req; /* of the last step: ends borrow from it */
 	struct world world;
 	struct bh_compiled out;
+	struct views views;
 	struct end *ends;
 	size_t n_ends;
 };
@@ -76,21 +78,37 @@ static bool class_of(const struct bh_compiled *c, const struct end *e, const str
 	return true;
 }
 
-static char cell(const struct bh_compiled *c, const struct end *from, const struct end *to,
-		 size_t family, uint8_t l4, uint16_t port)
+/* What one rule set says to a connection; false: an endpoint's address has no class in it. */
+static bool decide(const struct bh_compiled *c, const struct end *from, const struct end *to,
+		   size_t family, const struct bh_conn *what, struct bh_decision *ret)
 {
-	struct bh_conn conn = {
+	struct bh_conn conn = *what;
+
+	if (!c || !class_of(c, from, to, family, &conn.src_class, &conn.src_local) ||
+	    !class_of(c, to, from, family, &conn.dst_class, &conn.dst_local))
+		return false;
+	*ret = bh_ruleset_decide(c->rules, &conn);
+	return true;
+}
+
+static char cell(const struct end *from, const struct end *to, size_t family, uint8_t l4,
+		 uint16_t port)
+{
+	const struct bh_conn what = {
 		.src = from->addr[family], .dst = to->addr[family], .l4 = l4, .dport = port
 	};
-	struct bh_decision d;
+	struct bh_decision d = { 0, 0 }, other;
 	bool eg, in;
 
-	if (!conn.src.family || !conn.dst.family || (!from->endpoint && !to->endpoint))
+	if (!what.src.family || !what.dst.family || (!from->endpoint && !to->endpoint))
 		return 'x';
-	if (!class_of(c, from, to, family, &conn.src_class, &conn.src_local) ||
-	    !class_of(c, to, from, family, &conn.dst_class, &conn.dst_local))
+	if (from->endpoint && !decide(from->view, from, to, family, &what, &d))
 		return '!';
-	d = bh_ruleset_decide(c->rules, &conn);
+	if (to->endpoint && to->view != from->view) {
+		if (!decide(to->view, from, to, family, &what, &other))
+			return '!';
+		d.ingress = other.ingress;
+	}
 	if (bh_decision_outcome(&d) == BH_OUTCOME_CONTRACT)
 		return 'c';
 	eg = d.egress && bh_word_refuses(d.egress);
@@ -98,7 +116,7 @@ static char cell(const struct bh_compiled *c, const struct end *from, const stru
 	return eg && in ? 'b' : eg ? 'e' : in ? 'i' : '.';
 }
 
-static json_t *rows(const struct eval *e, const struct bh_compiled *c, const json_t *probe)
+static json_t *rows(const struct eval *e, const json_t *probe)
 {
 	json_t *list = must(json_array());
 	uint8_t l4 = l4_of(json_string_value(json_object_get(probe, "protocol")));
@@ -109,19 +127,25 @@ static json_t *rows(const struct eval *e, const struct bh_compiled *c, const jso
 	for (size_t s = 0; s < e->n_ends; s++) {
 		bh_buf_clear(&row);
 		for (size_t d = 0; d < e->n_ends; d++)
-			bh_buf_putc(&row, cell(c, &e->ends[s], &e->ends[d], family, l4, port));
+			bh_buf_putc(&row, cell(&e->ends[s], &e->ends[d], family, l4, port));
 		(void)json_array_append_new(list, json_string(bh_buf_str(&row)));
 	}
 	return list;
 }
 
+/* Every end asks the same rule set, or (@c NULL) that of its node. */
 static json_t *tables(const struct eval *e, const struct bh_compiled *c)
 {
 	json_t *list = must(json_array()), *probe;
 	size_t i;
 
+	for (size_t k = 0; k < e->n_ends; k++) {
+		struct end *end = &e->ends[k];
+
+		end->view = !end->endpoint ? NULL : c ? c : views_find(&e->views, end->node);
+	}
 	json_array_foreach(json_object_get(e->req, "probes"), i, probe)
-		(void)json_array_append_new(list, rows(e, c, probe));
+		(void)json_array_append_new(list, rows(e, probe));
 	return list;
 }
 
@@ -130,6 +154,7 @@ static json_t *tables(const struct eval *e, const struct bh_compiled *c)
 static void answers_done(struct eval *e)
 {
 	bh_compiled_done(&e->out);
+	views_done(&e->views);
 	free(e->ends);
 	e->ends = NULL;
 	e->n_ends = 0;
@@ -149,9 +174,11 @@ static json_t *compile(struct eval *e)
 	struct bh_err err = { .code = 0 };
 	int r = bh_compile(e->compiler, &in, &e->out, &err);
 
+	if (r == 0)
+		r = views_make(&e->views, &e->world, e->revision, &err);
 	if (r < 0)
 		return failed("compiler", bh_err_text(&err, r));
-	return json_pack("{s:o}", "scratch", tables(e, &e->out));
+	return json_pack("{s:o, s:o}", "scratch", tables(e, &e->out), "nodes", tables(e, NULL));
 }
 
 static json_t *step(struct eval *e, json_t *req)

@@ -27,8 +27,8 @@ struct world {
 struct end {
 	struct bh_addr addr[2]; /* IPv4, IPv6; family 0: it has none */
 	bool endpoint;
-	const char
-	    *node; /* the machine it is, or runs on; NULL: outside; borrowed from the request */
+	const char *node;               /* that it is, or runs on; NULL: outside. Borrowed */
+	const struct bh_compiled *view; /* the rule set that has its policies */
 };
 
 void *must(void *p); /* p, or the end */
@@ -43,6 +43,22 @@ void world_done(struct world *w);
 struct end *ends_make(const json_t *list, size_t *ret_n);
 /* The input for a compiler, borrowed. */
 struct bh_compile_input world_input(const struct world *w, uint64_t revision);
+
+/* The rule set of each node: only its own endpoints are local. */
+struct view {
+	char *node;
+	struct bh_compiled out;
+};
+struct views {
+	struct view *items;
+	size_t n;
+};
+
+/* Marks endpoints of @w as local and not, in turn; all are in the end. */
+int views_make(struct views *v, const struct world *w, uint64_t revision, struct bh_err *err);
+void views_done(struct views *v);
+/* NULL: no endpoint runs there. */
+const struct bh_compiled *views_find(const struct views *v, const char *node);
 
 /* A policy as the model has it; validation.py says what means the same in a manifest. */
 json_t *policy_json(const struct bh_policy *p);
