@@ -213,6 +213,7 @@ class Result:
 
     def __init__(self, name):
         self.name, self.cells, self.notes = name, 0, []
+        self.again = 0              # how often changes were compiled from scratch after all
 
     @property
     def passed(self):
@@ -269,6 +270,7 @@ def run_steps(evaluator, case, result):
         if "error" in reply:
             result.notes.append(f"step {n}: the policies cannot be compiled:" + indented(reply["error"]))
             continue
+        result.again += reply.pop("again")
         first = len(result.notes)
         wrong = compare(case, n, step, reply, result)
         if wrong and first == 0:

@@ -14,10 +14,12 @@
  *	 "ends": [{"addresses": [], "endpoint": true, "node": "n1"}],
  *	 "probes": [{"protocol": "TCP", "port": 80, "family": 4}]}
  *
- * answers {"scratch": [[row, ...], ...], "nodes": [...]}: what the rule set of all endpoints says, and what those say that
- * the agent of each node makes, each asked for its own endpoints. For each probe a row for each source, with a character
- * for each destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it depends on what is spoken, '!' where an
- * endpoint's address has no class. {"error": "..."} where manifests or the compiler refuse.
+ * answers {"scratch": [[row, ...], ...], "changes": [...], "nodes": [...], "again": false}: what the rule set of all
+ * endpoints says; what it says when it is made by changes of the one before ("again": that would not do, it was
+ * bh_compile()); and what those say that the agent of each node makes, each asked for its own endpoints. For each probe a
+ * row for each source, with a character for each destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it
+ * depends on what is spoken, '!' where an endpoint's address has no class. {"error": "..."} where manifests or the
+ * compiler refuse.
  *
  * "explain": {"op", "from": 0, "to": 1, "protocol", "port", "family"}, about the last step: {"text": "..."}.
  *
@@ -43,6 +45,7 @@ struct eval {
 	json_t *req; /* of the last step: ends borrow from it */
 	struct world world;
 	struct bh_compiled out;
+	struct changes changes;
 	struct views views;
 	struct end *ends;
 	size_t n_ends;
@@ -164,38 +167,54 @@ static void answers_done(struct eval *e)
 
 static void reset(struct eval *e)
 {
+	changes_done(&e->changes);
 	world_done(&e->world);
 	e->compiler = bh_compiler_free(e->compiler);
 }
 
-static json_t *compile(struct eval *e)
+/* The rule sets of e->world; @before: what the one of changes stands at. */
+static json_t *compile(struct eval *e, const struct world *before)
 {
 	struct bh_compile_input in = world_input(&e->world, ++e->revision);
 	struct bh_err err = { .code = 0 };
 	int r = bh_compile(e->compiler, &in, &e->out, &err);
 
-	if (r == 0)
-		r = views_make(&e->views, &e->world, e->revision, &err);
 	if (r < 0)
-		return failed("compiler", bh_err_text(&err, r));
-	return json_pack("{s:o, s:o}", "scratch", tables(e, &e->out), "nodes", tables(e, NULL));
+		return failed("from scratch", bh_err_text(&err, r));
+	r = changes_step(&e->changes, before, &e->world, &err);
+	if (r < 0)
+		return failed("by changes", bh_err_text(&err, r));
+	r = views_make(&e->views, &e->world, e->revision, &err);
+	if (r < 0)
+		return failed("for a node", bh_err_text(&err, r));
+	return json_pack("{s:o, s:o, s:o, s:b}", "scratch", tables(e, &e->out), "changes",
+			 tables(e, &e->changes.out), "nodes", tables(e, NULL), "again",
+			 e->changes.again);
 }
 
 static json_t *step(struct eval *e, json_t *req)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf error = BH_BUF_INIT;
+	bh_cleanup(world_done) struct world before = { .set = NULL };
+	json_t *reply;
 
 	answers_done(e);
-	world_done(&e->world);
 	if (json_is_true(json_object_get(req, "reset")))
 		reset(e);
 	if (!e->compiler && bh_compiler_new(&e->compiler) < 0)
 		must(NULL);
+	before = e->world;
 	e->req = json_incref(req);
-	if (world_make(&e->world, req, &error) < 0)
-		return failed("refused", bh_buf_str(&error));
-	e->ends = ends_make(json_object_get(req, "ends"), &e->n_ends);
-	return compile(e);
+	if (world_make(&e->world, req, &error) < 0) {
+		reply = failed("refused", bh_buf_str(&error));
+	} else {
+		e->ends = ends_make(json_object_get(req, "ends"), &e->n_ends);
+		reply = compile(e, &before);
+	}
+	/* What begins anew needs nothing of the step before. */
+	if (json_object_get(reply, "error"))
+		changes_done(&e->changes);
+	return reply;
 }
 
 /* ---- the other questions ---- */

@@ -44,6 +44,22 @@ struct end *ends_make(const json_t *list, size_t *ret_n);
 /* The input for a compiler, borrowed. */
 struct bh_compile_input world_input(const struct world *w, uint64_t revision);
 
+/* A compiler that is told what has changed. */
+struct changes {
+	struct bh_compiler *compiler;
+	struct bh_compiled out;
+	const struct bh_endpoint *
+	    *slots; /* the compiler's list, of the last step's world; NULL: gone */
+	size_t n_slots;
+	uint64_t revision;
+	bool again; /* the last step was left to bh_compile() */
+};
+
+/* From the world of the step before to that of this step. After an error: changes_done(). */
+int changes_step(struct changes *c, const struct world *before, const struct world *now,
+		 struct bh_err *err);
+void changes_done(struct changes *c);
+
 /* The rule set of each node: only its own endpoints are local. */
 struct view {
 	char *node;

@@ -106,15 +106,16 @@ def run_all(items, jobs, program, tell):
 class Teller:
     def __init__(self, verbose=False, out=sys.stdout):
         self.verbose, self.out = verbose, out
-        self.groups = {}                                    # group: [passed, failed, cells]
+        self.groups = {}                                    # group: [passed, failed, cells, compiled again]
 
     def say(self, text):
         print(text, file=self.out)
 
     def tell(self, item, result):
-        g = self.groups.setdefault(item.group, [0, 0, 0])
+        g = self.groups.setdefault(item.group, [0, 0, 0, 0])
         g[0 if result.passed else 1] += 1
         g[2] += result.cells
+        g[3] += result.again
         if self.verbose and result.passed:
             self.say(f"{item.label}: passed" + (f", {result.cells} cells" if result.cells else ""))
         shown = result.notes if self.verbose else result.notes[:NOTES_SHOWN]
@@ -130,8 +131,9 @@ class Teller:
         return sum(g[1] for g in self.groups.values())
 
     def sum_up(self):
-        for name, (passed, failed, cells) in self.groups.items():
-            self.say(f"{name}: {passed} passed, {failed} failed" + (f", {cells} cells" if cells else ""))
+        for name, (passed, failed, cells, again) in self.groups.items():
+            self.say(f"{name}: {passed} passed, {failed} failed" + (f", {cells} cells" if cells else "") +
+                     (f"; {again} steps were compiled from scratch instead of by changes" if again else ""))
 
 
 def run(items, program, jobs=1, verbose=False):

@@ -28,6 +28,7 @@ def evaluator():
 def test_suite(evaluator, item):
     result = item.run(evaluator)
     assert result.passed, "\n".join(result.notes)
+    assert not result.again
 
 
 def test_the_suite_is_whole():
