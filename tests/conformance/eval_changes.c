@@ -2,9 +2,10 @@
 /*
  * tests/conformance/eval_changes.c - the rule set of a step, made by changes of the one before
  *
- * The way is made longer than it need be, so that a case of one step has something to change too: a case begins
- * with half of the endpoints and no policy; endpoints change in two lots, policies one at a time. What comes out
- * must be what bh_compile() makes of the end.
+ * The way is made longer than it need be, so that a case of one step has something to change too. A case begins with
+ * half of the endpoints, each with the labels, ports and addresses of the next, and with no policy; endpoints change in
+ * two lots, policies one at a time, and labels of namespaces, nodes and names come with the last of them. What comes
+ * out must be what bh_compile() makes of the end.
  */
 #include "common/util.h"
 #include "tests/conformance/eval.h"
@@ -13,7 +14,7 @@
 
 #include "common/banned.h"
 
-static const struct bh_policy_set no_policies;
+static const struct bh_policy_set nothing;
 
 /* ---- calls of the compiler ---- */
 
@@ -42,13 +43,16 @@ static int by_endpoints(struct changes *c, const struct bh_endpoint_change *chan
 		     &out);
 }
 
-static int by_policies(struct changes *c, const struct bh_policy_set *set, const struct world *now,
-		       struct bh_err *err)
+static int by_policies(struct changes *c, const struct bh_policy_set *set,
+		       const struct bh_surroundings *around, struct bh_err *err)
 {
-	struct bh_compile_input in = world_input(now, ++c->revision);
+	struct bh_compile_input in = {
+		.set = set,
+		.around = around,
+		.revision = ++c->revision,
+	};
 	struct bh_compiled out = { .rules = NULL };
 
-	in.set = set;
 	return taken(c, bh_compile_policies(c->compiler, &in, &out, err), &out);
 }
 
@@ -187,14 +191,16 @@ static size_t pairs_make(const struct bh_policy_set *a, const struct bh_policy_s
 	return n;
 }
 
+/* @before: NULL at the beginning */
 static int change_policies(struct changes *c, const struct bh_policy_set *before,
 			   const struct world *now, struct bh_err *err)
 {
-	size_t room = before->n_policies + now->set->n_policies + 1;
+	const struct bh_policy_set *from = before ? before : &nothing;
+	size_t room = from->n_policies + now->set->n_policies + 1;
 	bh_autofree struct pair *pairs = must(calloc(room, sizeof(*pairs)));
 	bh_autofree struct bh_policy **list = must(calloc(room, sizeof(struct bh_policy *)));
-	size_t n = pairs_make(before, now->set, pairs);
-	struct bh_policy_set between = *now->set;
+	size_t n = pairs_make(from, now->set, pairs);
+	struct bh_policy_set between = before ? *now->set : nothing;
 	int r = 0;
 
 	between.policies = list;
@@ -208,23 +214,37 @@ static int change_policies(struct changes *c, const struct bh_policy_set *before
 			if (p)
 				list[between.n_policies++] = p;
 		}
-		r = by_policies(c, &between, now, err);
+		r = by_policies(c, &between, before ? &now->around : NULL, err);
 	}
-	return r == 0 ? by_policies(c, now->set, now, err) : r;
+	return r == 0 ? by_policies(c, now->set, &now->around, err) : r;
 }
 
 /* ---- steps ---- */
 
-static int begin(struct changes *c, const struct world *now, struct bh_err *err)
+/* Room for the endpoints that a case begins with. */
+static size_t half(const struct world *w)
 {
-	struct bh_compile_input in = world_input(now, ++c->revision);
+	return (w->n_eps + 1) / 2;
+}
+
+static int begin(struct changes *c, const struct world *now, struct bh_endpoint *others,
+		 struct bh_err *err)
+{
+	struct bh_compile_input in = { .set = &nothing, .revision = ++c->revision };
 
 	if (bh_compiler_new(&c->compiler) < 0)
 		must(NULL);
-	in.set = &no_policies;
-	in.n_eps = (now->n_eps + 1) / 2;
-	for (size_t i = 0; i < in.n_eps; i++)
-		slot_add(c, now->eps[i]);
+	for (size_t i = 0; i < half(now); i++) {
+		const struct bh_endpoint *next = now->eps[(i + 1) % half(now)];
+
+		others[i] = *next;
+		others[i].id = now->eps[i]->id;
+		others[i].ns = now->eps[i]->ns;
+		others[i].name = now->eps[i]->name;
+		slot_add(c, &others[i]);
+	}
+	in.eps = c->slots;
+	in.n_eps = c->n_slots;
 	return anew(c, &in, err);
 }
 
@@ -243,14 +263,15 @@ static int again(struct changes *c, const struct world *now, struct bh_err *err)
 int changes_step(struct changes *c, const struct world *before, const struct world *now,
 		 struct bh_err *err)
 {
-	const struct bh_policy_set *old = c->compiler && before->set ? before->set : &no_policies;
-	int r = c->compiler ? 0 : begin(c, now, err);
+	bh_autofree struct bh_endpoint *others = must(calloc(now->n_eps + 1, sizeof(*others)));
+	const bool fresh = !c->compiler;
+	int r = fresh ? begin(c, now, others, err) : 0;
 
 	c->again = false;
 	if (r == 0)
 		r = change_endpoints(c, now, err);
 	if (r == 0)
-		r = change_policies(c, old, now, err);
+		r = change_policies(c, fresh ? NULL : before->set, now, err);
 	return r == -EAGAIN ? again(c, now, err) : r;
 }
 
