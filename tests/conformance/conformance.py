@@ -1,11 +1,10 @@
-"""Runs the truth tables of this folder against the compiled rule set (README.md tells the format).
+"""Truth tables and manifests of a folder in the suite's format, against the loader and the compiled rule set.
 
-The policies go to the loader as the text that stands in the case; only the case's own head is read here.
-What an agent decides outside of policies (traffic between a pod and its own node) is said here, as the
-README's rules have it; everything else is looked up in the cells that the compiler made.
+README.md tells the format. Policies go to the loader as the text that stands in the case; only the case's own head is
+read here. conformance_eval (eval.c) loads, compiles and looks up every cell; nothing is decided here.
 """
 import copy
-import ipaddress
+import functools
 import json
 import os
 import subprocess
@@ -13,35 +12,67 @@ from pathlib import Path
 
 import yaml
 
+import validation
+
 HERE = Path(__file__).resolve().parent
-KINDS = {"NetworkPolicy", "TrafficPolicy"}
+FINISHED = ("Succeeded", "Failed")
+MEANING = {".": "allowed", "e": "refused by egress", "i": "refused by ingress", "b": "refused by both", "x": "no such cell",
+           "c": "depends on what is spoken", "!": "an address without a class"}
+MODES = {"scratch": "compiled from scratch", "changes": "compiled by changes", "nodes": "by each node's own rule set"}
+
+
+class BadFile(Exception):
+    """A file that is not as README.md says; the text says why."""
+
+
+def read(path):
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as f:
+            return f.read()
+    except (OSError, UnicodeDecodeError) as e:
+        raise BadFile(f"cannot be read: {e}") from e
+
+
+def parse(text):
+    try:
+        return yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError as e:
+        raise BadFile(f"no YAML: {e}") from e
 
 
 def documents(text):
-    """The text of each document of a stream."""
-    starts = [e.start_mark.index for e in yaml.parse(text) if isinstance(e, yaml.DocumentStartEvent)]
-    return [text[a:b] for a, b in zip(starts, starts[1:] + [len(text)])]
+    """The text of each document of a stream, after as many empty lines as stand before it: messages name its lines."""
+    try:
+        starts = [(e.start_mark.index, e.start_mark.line) for e in yaml.parse(text, Loader=yaml.CSafeLoader)
+                  if isinstance(e, yaml.DocumentStartEvent)]
+    except yaml.YAMLError as e:
+        raise BadFile(f"no YAML: {e}") from e
+    ends = [begin for begin, _ in starts[1:]] + [len(text)]
+    return ["\n" * line + text[begin:end] for (begin, line), end in zip(starts, ends)]
 
+
+@functools.lru_cache(maxsize=256)
+def read_world(path):
+    return parse(read(path))
+
+
+# ---- cases ----
 
 class Case:
     def __init__(self, path):
         self.path = Path(path)
-        with open(path, newline="") as f:
-            text = f.read()
-        self.docs = documents(text)
-        self.head = yaml.safe_load(self.docs[0])
-        self.parsed = [yaml.safe_load(d) for d in self.docs]
-        with open(self.path.parent / self.head["world"]) as f:
-            self.world = yaml.safe_load(f)
+        self.docs = documents(read(path))
+        self.head = parse(self.docs[0]) if self.docs else None
+        if not isinstance(self.head, dict) or self.head.get("kind") != "Case":
+            raise BadFile("its first document is no case")
+        self.world = read_world(self.path.parent / self.head["world"])
         self.names = self.head.get("endpoints") or self.world["endpoints"]
 
-    def supported(self):
-        return all(d["kind"] in KINDS for d in self.parsed[1:] if d)
-
     def identity(self, i):
-        d = self.parsed[i]
+        d = parse(self.docs[i])
         meta = d["metadata"]
-        return d["kind"], meta.get("namespace") or "default", meta["name"]
+        in_namespace = d["kind"] in ("NetworkPolicy", "TrafficPolicy")
+        return d["kind"], meta.get("namespace") or ("default" if in_namespace else ""), meta["name"]
 
     def steps(self):
         """Yields (number, world, policies {identity: document number}, step) after each step's actions."""
@@ -52,17 +83,29 @@ class Case:
             yield n, world, policies, step
 
 
+def find_pod(world, name):
+    for p in world["pods"]:
+        if f"{p['ns']}/{p['name']}" == name:
+            return p
+    raise BadFile(f"there is no pod {name}")
+
+
 def act(case, world, policies, action):
     (verb, arg), = action.items()
     pods = world.setdefault("pods", [])
     if verb == "apply":
         for i in arg:
+            if not 0 < i < len(case.docs):
+                raise BadFile(f"there is no document {i}")
             policies[case.identity(i)] = i
     elif verb == "delete":
-        kind, ns, name = arg.split("/")
-        del policies[(kind, ns, name)]
+        f = arg.split("/")
+        key = f[0], f[1] if len(f) > 2 else "", f[-1]
+        if key not in policies:
+            raise BadFile(f"there is no {arg} to delete")
+        del policies[key]
     elif verb == "podLabels":
-        find_pod(pods, arg["pod"])["labels"] = arg["labels"]
+        find_pod(world, arg["pod"])["labels"] = arg["labels"]
     elif verb == "namespaceLabels":
         next(n for n in world["namespaces"] if n["name"] == arg["namespace"])["labels"] = arg["labels"]
     elif verb == "addNamespace":
@@ -70,144 +113,191 @@ def act(case, world, policies, action):
     elif verb == "addPod":
         pods.append(arg)
     elif verb == "deletePod":
-        pods.remove(find_pod(pods, arg))
+        pods.remove(find_pod(world, arg))
     elif verb == "podPhase":
-        find_pod(pods, arg["pod"])["phase"] = arg["phase"]
+        find_pod(world, arg["pod"])["phase"] = arg["phase"]
     elif verb == "dns":
-        pass
+        world["dns"] = [e for e in world.get("dns") or [] if e["name"] != arg["name"]] + [arg]
     else:
-        raise ValueError(f"{case.path}: unknown action {verb}")
+        raise BadFile(f"unknown action {verb}")
 
 
-def find_pod(pods, name):
-    return next(p for p in pods if f"{p['ns']}/{p['name']}" == name)
-
-
-class End:
-    """Who has which addresses; node: the machine, for a pod the one it runs on; pod: an endpoint of ours."""
-
-    def __init__(self, ips, node=None, pod=None):
-        self.node, self.pod = node, pod
-        self.ips = {ipaddress.ip_address(i).version: i for i in reversed(ips)}
-
+# ---- what the compiler is asked ----
 
 def ends_of(world):
-    ends = {}
-    node_ips = {n["name"]: n["ips"] for n in world.get("nodes") or []}
-    for n in world.get("nodes") or []:
-        ends["node/" + n["name"]] = End(n["ips"], node=n["name"])
+    """{name: end as eval.c reads it}; host-network pods are their node."""
+    ends, nodes = {}, {n["name"]: n["ips"] for n in world.get("nodes") or []}
+    for name, ips in nodes.items():
+        ends["node/" + name] = {"addresses": ips, "node": name}
     for p in world.get("pods") or []:
-        if p.get("phase") in ("Succeeded", "Failed"):
-            continue
-        host = bool(p.get("hostNetwork"))
-        ends[f"{p['ns']}/{p['name']}"] = End(
-            node_ips[p["node"]] if host else p["ips"], p["node"], None if host else p)
+        if p.get("phase") not in FINISHED:
+            host = bool(p.get("hostNetwork"))
+            ends[f"{p['ns']}/{p['name']}"] = {
+                "addresses": nodes[p["node"]] if host else p["ips"], "node": p["node"], "endpoint": not host}
     for x in world.get("externals") or []:
-        ends["ext/" + x["name"]] = End(x["ips"])
+        ends["ext/" + x["name"]] = {"addresses": x["ips"]}
     return ends
+
+
+def labels(o):
+    return {k: "" if v is None else v for k, v in (o.get("labels") or {}).items()}
 
 
 def endpoint(p):
     ports = [{"name": c["name"], "protocol": c.get("protocol") or "TCP", "port": c["port"]}
              for c in p.get("ports") or [] if c.get("name")]
-    return {"ns": p["ns"], "name": p["name"], "labels": p.get("labels") or {}, "addresses": p["ips"],
+    return {"ns": p["ns"], "name": p["name"], "node": p["node"], "labels": labels(p), "addresses": p["ips"],
             "ports": ports}
 
 
 def namespace(n):
     return {"file": "world", "text": json.dumps({
-        "apiVersion": "v1", "kind": "Namespace",
-        "metadata": {"name": n["name"], "labels": n.get("labels") or {}}})}
-
-
-def own_node(a, b):
-    """A pod and the machine it runs on: always allowed (rule 1)."""
-    for pod, other in ((a, b), (b, a)):
-        if pod.pod and not other.pod and other.node == pod.node:
-            return True
-    return False
-
-
-class Result:
-    def __init__(self):
-        self.cells, self.wrong, self.notes = 0, 0, []
-
-    def note(self, text):
-        self.wrong += 1
-        if len(self.notes) < 20:
-            self.notes.append(text)
-
-
-class Evaluator:
-    def __init__(self, program):
-        self.process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def ask(self, request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        reply = self.process.stdout.readline()
-        if not reply:
-            raise RuntimeError(f"the evaluator ended with {self.process.wait()}")
-        return json.loads(reply)
-
-    def close(self):
-        self.process.stdin.close()
-        status = self.process.wait()
-        if status:
-            raise RuntimeError(f"the evaluator ended with {status}")
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n["name"], "labels": labels(n)}})}
 
 
 def probe_of(text):
     f = text.split("/")
-    return f[0], int(f[1]), int(f[2]) if len(f) > 2 else 4
+    if len(f) not in (2, 3) or f[0] not in ("TCP", "UDP", "SCTP"):
+        raise BadFile(f"unknown probe {text}")
+    return {"protocol": f[0], "port": int(f[1]), "family": int(f[2]) if len(f) > 2 else 4}
 
 
-def questions(case, world, step):
-    """The addresses to ask about, and where each answer belongs: (probe, row, column, expected)."""
+def request(case, n, world, policies, step):
     ends = ends_of(world)
-    probes, places = [], []
-    for text, rows in step["expect"].items():
-        protocol, port, family = probe_of(text)
-        pairs, where = [], []
-        for s, row in zip(case.names, rows):
-            for d, want in zip(case.names, row):
-                if want in "?x" or s not in ends or d not in ends:
+    return {
+        "op": "step",
+        "reset": n == 0,
+        "documents": [namespace(x) for x in world["namespaces"]] + [
+            {"file": case.path.name, "text": case.docs[i]} for i in policies.values()],
+        "nodes": [{"name": x["name"], "labels": labels(x), "addresses": x["ips"]}
+                  for x in sorted(world.get("nodes") or [], key=lambda x: x["name"])],
+        "names": [{"name": x["name"].lower().rstrip("."), "addresses": x["ips"]} for x in world.get("dns") or []],
+        "endpoints": [endpoint(p) for p in world.get("pods") or []
+                      if not p.get("hostNetwork") and p.get("phase") not in FINISHED],
+        "ends": [ends.get(name, {"addresses": []}) for name in case.names],
+        "probes": [probe_of(text) for text in step["expect"]],
+    }
+
+
+class Evaluator:
+    def __init__(self, program):
+        self.program, self.process = str(program), None
+
+    def ask(self, question):
+        if not self.process:
+            self.process = subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+            reply = self.process.stdout.readline()
+        except BrokenPipeError:
+            reply = ""
+        if reply:
+            return json.loads(reply)
+        status, self.process = self.process.wait(), None
+        raise BadFile(f"the evaluator ended with {status}")
+
+    def close(self):
+        """The exit status: not 0 where a sanitizer has found something."""
+        if not self.process:
+            return 0
+        self.process.stdin.close()
+        status, self.process = self.process.wait(), None
+        return status
+
+
+# ---- cells ----
+
+class Result:
+    """What came of one case or manifest: a note for each thing that is wrong."""
+
+    def __init__(self, name):
+        self.name, self.cells, self.notes = name, 0, []
+        self.again = 0              # how often changes were compiled from scratch after all
+
+    @property
+    def passed(self):
+        return not self.notes
+
+
+def shape(case, text, rows):
+    if not isinstance(rows, list) or len(rows) != len(case.names) or \
+            any(not isinstance(r, str) or len(r) != len(case.names) for r in rows):
+        raise BadFile(f"{text}: the table is not {len(case.names)} rows of as many characters")
+    strange = set("".join(rows)) - set(".eib?x")
+    if strange:
+        raise BadFile(f"{text}: unknown characters {''.join(sorted(strange))}")
+
+
+def compare(case, n, step, reply, result):
+    """Every cell of one step. Returns (probe, from, to) of those that are wrong."""
+    wrong = []
+    for k, (text, rows) in enumerate(step["expect"].items()):
+        shape(case, text, rows)
+        for s, row in enumerate(rows):
+            result.cells += len(row) - row.count("?") - row.count("x")
+            for d, (want, *got) in enumerate(zip(row, *(table[k][s] for table in reply.values()))):
+                if want in "?x" or set(got) == {want}:
                     continue
-                a, b = ends[s], ends[d]
-                where.append((text, s, d, want, own_node(a, b)))
-                pairs.append([a.ips[family], b.ips[family]])
-        probes.append({"protocol": protocol, "port": port, "pairs": pairs})
-        places.append(where)
-    return probes, places
+                wrong.append((k, s, d))
+                result.notes.append(f"step {n}  {text}  {case.names[s]} -> {case.names[d]}: "
+                                    f"expected {want} ({MEANING[want]}), got {said(dict(zip(reply, got)))}")
+    return wrong
 
 
-def run_case(evaluator, case):
-    result = Result()
+def said(got):
+    """{mode: cell}: one answer, or each mode with its own."""
+    if len(set(got.values())) == 1:
+        cell = next(iter(got.values()))
+        return f"{cell} ({MEANING[cell]})"
+    return ", ".join(f"{cell} ({MEANING[cell]}) {MODES[mode]}" for mode, cell in got.items())
+
+
+def indented(text):
+    return "".join(f"\n    {line}" for line in text.rstrip().splitlines())
+
+
+def explain(evaluator, asked, wrong):
+    k, s, d = wrong
+    reply = evaluator.ask({"op": "explain", "from": s, "to": d, **asked["probes"][k]})
+    return indented(reply.get("text") or reply["error"])
+
+
+def run_steps(evaluator, case, result):
     for n, world, policies, step in case.steps():
-        probes, places = questions(case, world, step)
-        pods = [p for p in world.get("pods") or []
-                if not p.get("hostNetwork") and p.get("phase") not in ("Succeeded", "Failed")]
-        reply = evaluator.ask({
-            "reset": n == 0,
-            "documents": [namespace(x) for x in world["namespaces"]] + [
-                {"file": f"{case.path.name}#{i}", "text": case.docs[i]} for i in policies.values()],
-            "endpoints": [endpoint(p) for p in pods],
-            "probes": probes,
-        })
+        asked = request(case, n, world, policies, step)
+        reply = evaluator.ask(asked)
         if "error" in reply:
-            result.note(f"step {n}: {reply['error'].strip()}")
+            result.notes.append(f"step {n}: the policies cannot be compiled:" + indented(reply["error"]))
             continue
-        for where, answers in zip(places, reply["probes"]):
-            for (text, s, d, want, always), got in zip(where, answers):
-                got = "." if always else got
-                result.cells += 1
-                if got != want:
-                    result.note(f"step {n}  {text}  {s} -> {d}: expected '{want}', got '{got}'")
+        result.again += reply.pop("again")
+        first = len(result.notes)
+        wrong = compare(case, n, step, reply, result)
+        if wrong and first == 0:
+            result.notes[0] += explain(evaluator, asked, wrong[0])
+
+
+def run_case(evaluator, path):
+    result = Result(Path(path).stem)
+    try:
+        run_steps(evaluator, Case(path), result)
+    except BadFile as e:
+        result.notes.append(str(e))
+    except (KeyError, TypeError, ValueError, StopIteration, IndexError) as e:
+        result.notes.append(f"not as README.md says a case is: {type(e).__name__} {e}")
     return result
 
 
-def default_cases():
-    return sorted((HERE / "cases").glob("*.yaml")) + sorted((HERE / "random").glob("*.yaml"))
+def run_manifest(evaluator, entry):
+    result = Result(str(entry.get("id")) if isinstance(entry, dict) else "?")
+    try:
+        reply = evaluator.ask({"op": "load", "file": result.name, "text": entry["manifest"]})
+        result.notes += validation.judge(entry, reply)
+    except BadFile as e:
+        result.notes.append(str(e))
+    except (KeyError, TypeError, ValueError, AttributeError) as e:
+        result.notes.append(f"not as README.md says an entry is: {type(e).__name__} {e}")
+    return result
 
 
 def program():

@@ -2,163 +2,116 @@
 /*
  * tests/conformance/eval.c - answers questions of the conformance runner by the compiled rule set
  *
- * One JSON object a line in, one a line out. A request is one step of a case: all policies as text, all
- * namespaces and endpoints, and pairs of addresses to ask about. The compiler lives as long as the process,
- * so that steps of a case also show that a new revision says what it should.
+ * One JSON object a line in, one a line out; "op" says what is asked.
  *
- *	{"reset": true, "documents": [{"file": "f", "text": "..."}],
- *	 "endpoints": [{"ns","name","labels":{},"addresses":[],"ports":[{"name","protocol","port"}]}],
- *	 "probes": [{"protocol": "TCP", "port": 80, "pairs": [["10.0.0.1","10.0.0.2"],...]}]}
+ * "step": one step of a case, with everything there is after it. The compilers live until "reset", so that the
+ * steps of a case also show that a new revision says what it should.
  *
- * answers {"probes": ["..ei", ...]}, a character for each pair: '.' allowed, 'e' refused by the source's
- * policies, 'i' by the destination's, 'b' by both, 'c' depends on the protocol; or {"error": "..."}.
+ *	{"op": "step", "reset": true, "documents": [{"file": "f", "text": "..."}],
+ *	 "nodes": [{"name", "labels": {}, "addresses": []}], "names": [{"name", "addresses": []}],
+ *	 "endpoints": [{"ns", "name", "node", "labels": {}, "addresses": [],
+ *			"ports": [{"name", "protocol", "port"}]}],
+ *	 "ends": [{"addresses": [], "endpoint": true, "node": "n1"}],
+ *	 "probes": [{"protocol": "TCP", "port": 80, "family": 4}]}
+ *
+ * answers {"scratch": [[row, ...], ...], "changes": [...], "nodes": [...], "again": false}: what the rule set of all
+ * endpoints says; what it says when it is made by changes of the one before ("again": that would not do, it was
+ * bh_compile()); and what those say that the agent of each node makes, each asked for its own endpoints. For each probe a
+ * row for each source, with a character for each destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it
+ * depends on what is spoken, '!' where an endpoint's address has no class. {"error": "..."} where manifests or the
+ * compiler refuse.
+ *
+ * "explain": {"op", "from": 0, "to": 1, "protocol", "port", "family"}, about the last step: {"text": "..."}.
+ *
+ * "load": {"op", "file", "text"}: {"accepted": true, "diagnostics": [...], "policies": [...]}.
  */
+#include "tests/conformance/eval.h"
 #include "common/util.h"
-#include "policy/compile.h"
-#include "policy/load.h"
+#include "policy/explain.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "common/banned.h"
+
+/* A request that takes longer has hung: the runner sees that the program ended. */
+#define REQUEST_SECONDS 60
 
 struct eval {
 	struct bh_compiler *compiler;
 	uint64_t revision;
-	struct bh_policy_set *set;
-	struct bh_endpoint **eps;
-	size_t n_eps;
+	json_t *req; /* of the last step: ends borrow from it */
+	struct world world;
 	struct bh_compiled out;
-	char error[4096];
+	struct changes changes;
+	struct views views;
+	struct end *ends;
+	size_t n_ends;
 };
 
-static void *must(void *p)
+static json_t *failed(const char *what, const char *text)
 {
-	if (!p) {
-		fputs("conformance_eval: out of memory\n", stderr);
-		exit(2);
+	return json_pack("{s:o}", "error", json_sprintf("%s: %s", what, text));
+}
+
+/* ---- cells ---- */
+
+/* A pod and the machine it runs on. */
+static bool own_node(const struct end *a, const struct end *b)
+{
+	return a->endpoint != b->endpoint && a->node && bh_streq(a->node, b->node);
+}
+
+static bool class_of(const struct bh_compiled *c, const struct end *e, const struct end *other,
+		     size_t family, uint32_t *ret_class, bool *ret_local)
+{
+	const struct bh_addr_class *a;
+
+	if (!e->endpoint) {
+		*ret_class = own_node(e, other) ? BH_CLASS_HOST : 0;
+		return true;
 	}
-	return p;
+	a = bh_compiled_find(c, &e->addr[family]);
+	if (!a)
+		return false;
+	*ret_class = a->cls;
+	*ret_local = a->local;
+	return true;
 }
 
-static char *text_of(const json_t *obj, const char *key)
+/* What one rule set says to a connection; false: an endpoint's address has no class in it. */
+static bool decide(const struct bh_compiled *c, const struct end *from, const struct end *to,
+		   size_t family, const struct bh_conn *what, struct bh_decision *ret)
 {
-	const char *s = json_string_value(json_object_get(obj, key));
+	struct bh_conn conn = *what;
 
-	return must(strdup(s ? s : ""));
+	if (!c || !class_of(c, from, to, family, &conn.src_class, &conn.src_local) ||
+	    !class_of(c, to, from, family, &conn.dst_class, &conn.dst_local))
+		return false;
+	*ret = bh_ruleset_decide(c->rules, &conn);
+	return true;
 }
 
-static uint8_t l4_of(const char *name)
+static char cell(const struct end *from, const struct end *to, size_t family, uint8_t l4,
+		 uint16_t port)
 {
-	if (bh_streq(name, "UDP"))
-		return BH_L4_UDP;
-	return bh_streq(name, "SCTP") ? BH_L4_SCTP : BH_L4_TCP;
-}
-
-static void step_done(struct eval *e)
-{
-	bh_policy_set_free(e->set);
-	e->set = NULL;
-	for (size_t i = 0; i < e->n_eps; i++)
-		bh_endpoint_free(e->eps[i]);
-	free(e->eps);
-	e->eps = NULL;
-	e->n_eps = 0;
-	bh_compiled_done(&e->out);
-}
-
-static int documents_load(struct eval *e, const json_t *docs)
-{
-	struct bh_diags d = BH_DIAGS_INIT;
-	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
-	const json_t *doc;
-	size_t i;
-	int r = 0;
-
-	e->set = must(bh_policy_set_new());
-	json_array_foreach(docs, i, doc) {
-		const json_t *t = json_object_get(doc, "text");
-		bh_autofree char *file = text_of(doc, "file");
-
-		if (bh_load_text(e->set, file, json_string_value(t), json_string_length(t), &d) < 0)
-			r = -EINVAL;
-	}
-	if (bh_load_finish(e->set, &d) < 0)
-		r = -EINVAL;
-	if (r < 0) {
-		bh_diags_sort(&d);
-		bh_diags_print(&d, &text);
-		snprintf(e->error, sizeof(e->error), "%s", bh_buf_str(&text));
-	}
-	bh_diags_done(&d);
-	return r;
-}
-
-static struct bh_endpoint *endpoint_make(const json_t *j)
-{
-	struct bh_endpoint *ep = must(calloc(1, sizeof(*ep)));
-	json_t *addrs = json_object_get(j, "addresses"), *ports = json_object_get(j, "ports");
-	json_t *labels = json_object_get(j, "labels"), *v;
-	const char *key;
-	size_t i;
-
-	ep->id = text_of(j, "name");
-	ep->ns = text_of(j, "ns");
-	ep->name = text_of(j, "name");
-	ep->local = true;
-	json_object_foreach(labels, key, v) {
-		if (bh_labels_set(&ep->labels, key, json_string_value(v)) < 0)
-			must(NULL);
-	}
-	ep->addrs = must(calloc(json_array_size(addrs) + 1, sizeof(*ep->addrs)));
-	json_array_foreach(addrs, i, v) {
-		if (bh_addr_parse(json_string_value(v), &ep->addrs[ep->n_addrs]) == 0)
-			ep->n_addrs++;
-	}
-	ep->ports = must(calloc(json_array_size(ports) + 1, sizeof(*ep->ports)));
-	json_array_foreach(ports, i, v) {
-		struct bh_named_port *p = &ep->ports[ep->n_ports++];
-
-		p->name = text_of(v, "name");
-		p->l4 = l4_of(json_string_value(json_object_get(v, "protocol")));
-		p->port = (uint16_t)json_integer_value(json_object_get(v, "port"));
-	}
-	return ep;
-}
-
-static void endpoints_make(struct eval *e, const json_t *list)
-{
-	const json_t *j;
-	size_t i;
-
-	e->eps = must(calloc(json_array_size(list) + 1, sizeof(struct bh_endpoint *)));
-	json_array_foreach(list, i, j)
-		e->eps[e->n_eps++] = endpoint_make(j);
-}
-
-static uint32_t class_of(const struct eval *e, const struct bh_addr *a)
-{
-	for (size_t i = 0; i < e->out.n_addrs; i++) {
-		if (bh_addr_eq(&e->out.addrs[i].addr, a))
-			return e->out.addrs[i].cls;
-	}
-	return 0;
-}
-
-static char answer(const struct eval *e, const json_t *pair, uint8_t l4, uint16_t port)
-{
-	struct bh_conn c = { .l4 = l4, .dport = port };
-	struct bh_decision d;
+	const struct bh_conn what = {
+		.src = from->addr[family], .dst = to->addr[family], .l4 = l4, .dport = port
+	};
+	struct bh_decision d = { 0, 0 }, other;
 	bool eg, in;
 
-	if (bh_addr_parse(json_string_value(json_array_get(pair, 0)), &c.src) < 0 ||
-	    bh_addr_parse(json_string_value(json_array_get(pair, 1)), &c.dst) < 0)
+	if (!what.src.family || !what.dst.family || (!from->endpoint && !to->endpoint))
+		return 'x';
+	if (from->endpoint && !decide(from->view, from, to, family, &what, &d))
 		return '!';
-	c.src_class = class_of(e, &c.src);
-	c.dst_class = class_of(e, &c.dst);
-	c.src_local = c.src_class != 0;
-	c.dst_local = c.dst_class != 0;
-	d = bh_ruleset_decide(e->out.rules, &c);
+	if (to->endpoint && to->view != from->view) {
+		if (!decide(to->view, from, to, family, &what, &other))
+			return '!';
+		d.ingress = other.ingress;
+	}
 	if (bh_decision_outcome(&d) == BH_OUTCOME_CONTRACT)
 		return 'c';
 	eg = d.egress && bh_word_refuses(d.egress);
@@ -166,53 +119,159 @@ static char answer(const struct eval *e, const json_t *pair, uint8_t l4, uint16_
 	return eg && in ? 'b' : eg ? 'e' : in ? 'i' : '.';
 }
 
-static json_t *probe(const struct eval *e, const json_t *j)
+static json_t *rows(const struct eval *e, const json_t *probe)
 {
-	json_t *pairs = json_object_get(j, "pairs"), *pair;
+	json_t *list = must(json_array());
+	uint8_t l4 = l4_of(json_string_value(json_object_get(probe, "protocol")));
+	uint16_t port = (uint16_t)json_integer_value(json_object_get(probe, "port"));
+	size_t family = json_integer_value(json_object_get(probe, "family")) == 6;
 	bh_cleanup(bh_buf_done) struct bh_buf row = BH_BUF_INIT;
-	uint8_t l4 = l4_of(json_string_value(json_object_get(j, "protocol")));
-	uint16_t port = (uint16_t)json_integer_value(json_object_get(j, "port"));
-	size_t i;
 
-	json_array_foreach(pairs, i, pair)
-		bh_buf_putc(&row, answer(e, pair, l4, port));
-	return json_string(bh_buf_str(&row));
+	for (size_t s = 0; s < e->n_ends; s++) {
+		bh_buf_clear(&row);
+		for (size_t d = 0; d < e->n_ends; d++)
+			bh_buf_putc(&row, cell(&e->ends[s], &e->ends[d], family, l4, port));
+		(void)json_array_append_new(list, json_string(bh_buf_str(&row)));
+	}
+	return list;
 }
 
-static json_t *step(struct eval *e, const json_t *req)
+/* Every end asks the same rule set, or (@c NULL) that of its node. */
+static json_t *tables(const struct eval *e, const struct bh_compiled *c)
 {
-	json_t *list = json_array(), *probes = json_object_get(req, "probes"), *p;
-	struct bh_err err = { .code = 0 };
+	json_t *list = must(json_array()), *probe;
 	size_t i;
-	int r;
 
-	e->error[0] = '\0';
-	if (json_is_true(json_object_get(req, "reset")) || !e->compiler) {
-		e->compiler = bh_compiler_free(e->compiler);
-		if (bh_compiler_new(&e->compiler) < 0)
-			must(NULL);
+	for (size_t k = 0; k < e->n_ends; k++) {
+		struct end *end = &e->ends[k];
+
+		end->view = !end->endpoint ? NULL : c ? c : views_find(&e->views, end->node);
 	}
-	r = documents_load(e, json_object_get(req, "documents"));
-	if (r == 0) {
-		endpoints_make(e, json_object_get(req, "endpoints"));
-		r = bh_compile(e->compiler,
-			       &(struct bh_compile_input){
-				   .set = e->set,
-				   .eps = (const struct bh_endpoint *const *)e->eps,
-				   .n_eps = e->n_eps,
-				   .revision = ++e->revision,
-			       },
-			       &e->out, &err);
-		if (r < 0)
-			snprintf(e->error, sizeof(e->error), "%s", err.msg);
+	json_array_foreach(json_object_get(e->req, "probes"), i, probe)
+		(void)json_array_append_new(list, rows(e, probe));
+	return list;
+}
+
+/* ---- steps ---- */
+
+static void answers_done(struct eval *e)
+{
+	bh_compiled_done(&e->out);
+	views_done(&e->views);
+	free(e->ends);
+	e->ends = NULL;
+	e->n_ends = 0;
+	json_decref(e->req);
+	e->req = NULL;
+}
+
+static void reset(struct eval *e)
+{
+	changes_done(&e->changes);
+	world_done(&e->world);
+	e->compiler = bh_compiler_free(e->compiler);
+}
+
+/* The rule sets of e->world; @before: what the one of changes stands at. */
+static json_t *compile(struct eval *e, const struct world *before)
+{
+	struct bh_compile_input in = world_input(&e->world, ++e->revision);
+	struct bh_err err = { .code = 0 };
+	int r = bh_compile(e->compiler, &in, &e->out, &err);
+
+	if (r < 0)
+		return failed("from scratch", bh_err_text(&err, r));
+	r = changes_step(&e->changes, before, &e->world, &err);
+	if (r < 0)
+		return failed("by changes", bh_err_text(&err, r));
+	r = views_make(&e->views, &e->world, e->revision, &err);
+	if (r < 0)
+		return failed("for a node", bh_err_text(&err, r));
+	return json_pack("{s:o, s:o, s:o, s:b}", "scratch", tables(e, &e->out), "changes",
+			 tables(e, &e->changes.out), "nodes", tables(e, NULL), "again",
+			 e->changes.again);
+}
+
+static json_t *step(struct eval *e, json_t *req)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf error = BH_BUF_INIT;
+	bh_cleanup(world_done) struct world before = { .set = NULL };
+	json_t *reply;
+
+	answers_done(e);
+	if (json_is_true(json_object_get(req, "reset")))
+		reset(e);
+	if (!e->compiler && bh_compiler_new(&e->compiler) < 0)
+		must(NULL);
+	before = e->world;
+	e->req = json_incref(req);
+	if (world_make(&e->world, req, &error) < 0) {
+		reply = failed("refused", bh_buf_str(&error));
+	} else {
+		e->ends = ends_make(json_object_get(req, "ends"), &e->n_ends);
+		reply = compile(e, &before);
 	}
-	if (r < 0) {
-		json_decref(list);
-		return json_pack("{s:s}", "error", e->error[0] ? e->error : "refused");
-	}
-	json_array_foreach(probes, i, p)
-		(void)json_array_append_new(list, probe(e, p));
-	return json_pack("{s:o}", "probes", list);
+	/* What begins anew needs nothing of the step before. */
+	if (json_object_get(reply, "error"))
+		changes_done(&e->changes);
+	return reply;
+}
+
+/* ---- the other questions ---- */
+
+static json_t *explain(const struct eval *e, const json_t *req)
+{
+	size_t from = (size_t)json_integer_value(json_object_get(req, "from"));
+	size_t to = (size_t)json_integer_value(json_object_get(req, "to"));
+	size_t family = json_integer_value(json_object_get(req, "family")) == 6;
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	struct bh_err err = { .code = 0 };
+	enum bh_outcome outcome;
+	int r;
+	struct bh_query q = { .from_endpoint = SIZE_MAX, .to_endpoint = SIZE_MAX };
+
+	if (!e->out.rules || from >= e->n_ends || to >= e->n_ends)
+		return failed("explain", "there is no rule set");
+	q.from_addr = e->ends[from].addr[family];
+	q.to_addr = e->ends[to].addr[family];
+	q.family = family ? 6 : 4;
+	q.l4 = l4_of(json_string_value(json_object_get(req, "protocol")));
+	q.port = (uint16_t)json_integer_value(json_object_get(req, "port"));
+	r = bh_explain(e->world.set, (const struct bh_endpoint *const *)e->world.eps,
+		       e->world.n_eps, &e->out, &q, &text, NULL, &outcome, &err);
+	if (r < 0)
+		return failed("explain", bh_err_text(&err, r));
+	return json_pack("{s:s}", "text", bh_buf_str(&text));
+}
+
+static json_t *load(const json_t *req)
+{
+	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = must(bh_policy_set_new());
+	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
+	bh_autofree char *file = text_of(req, "file");
+	const json_t *t = json_object_get(req, "text");
+	json_t *policies = must(json_array());
+	int r = bh_load_text(set, file, json_string_value(t), json_string_length(t), &d);
+
+	if (r == 0)
+		r = bh_load_finish(set, &d);
+	for (size_t i = 0; r == 0 && i < set->n_policies; i++)
+		(void)json_array_append_new(policies, policy_json(set->policies[i]));
+	return json_pack("{s:b, s:o, s:o}", "accepted", r == 0, "diagnostics", bh_diags_json(&d),
+			 "policies", policies);
+}
+
+static json_t *reply_to(struct eval *e, json_t *req)
+{
+	const char *op = json_string_value(json_object_get(req, "op"));
+
+	if (bh_streq(op, "step"))
+		return step(e, req);
+	if (bh_streq(op, "explain"))
+		return explain(e, req);
+	if (bh_streq(op, "load"))
+		return load(req);
+	return failed("request", "unknown");
 }
 
 int main(void)
@@ -223,18 +282,20 @@ int main(void)
 	ssize_t len;
 
 	while ((len = getline(&line, &cap, stdin)) > 0) {
-		json_t *req = json_loadb(line, (size_t)len, 0, NULL);
-		json_t *reply = req ? step(&e, req) : json_pack("{s:s}", "error", "not JSON");
+		json_t *req = json_loadb(line, (size_t)len, 0, NULL), *reply;
 
-		if (!reply || json_dumpf(reply, stdout, JSON_COMPACT) < 0)
+		(void)alarm(REQUEST_SECONDS);
+		reply = must(reply_to(&e, req));
+		(void)alarm(0);
+		if (json_dumpf(reply, stdout, JSON_COMPACT) < 0)
 			return 2;
 		putchar('\n');
 		fflush(stdout);
 		json_decref(req);
 		json_decref(reply);
-		step_done(&e);
 	}
+	answers_done(&e);
+	reset(&e);
 	free(line);
-	bh_compiler_free(e.compiler);
 	return 0;
 }
