@@ -299,16 +299,21 @@ static enum bh_outcome outcome_of(uint32_t word)
 	return word && bh_word_refuses(word) ? BH_OUTCOME_REFUSE : BH_OUTCOME_ALLOW;
 }
 
-/* Whatever is spoken: the same? */
+/*
+ * Whatever is spoken: the same? Where cases were cut off, only the worst of them is known. That it does not become known
+ * in time is nothing that is spoken: then the worst comes out of all that it might have been.
+ */
 static enum bh_outcome outcome_of_cases(const struct bh_cases *c)
 {
 	bool allowed = false, refused = c->n == 0;
 
 	for (size_t i = 0; i < c->n; i++) {
-		if (bh_word_refuses(c->items[i].word))
-			refused = true;
-		else
-			allowed = true;
+		bool refuses = bh_word_refuses(c->items[i].word);
+
+		if (c->items[i].kind == BH_CASE_UNDECIDED)
+			continue;
+		refused |= refuses;
+		allowed |= !refuses || c->items[i].cut;
 	}
 	if (allowed && refused)
 		return BH_OUTCOME_CONTRACT;
@@ -373,6 +378,20 @@ static uint64_t rank_find(const struct bh_explain_run *x, const struct bh_explai
 	return bh_trace_decide(&s->asked, &s->trace).rank;
 }
 
+/* The policy of which the reason tells what it would do. */
+static const struct bh_policy *would_find(const struct bh_explain_run *x,
+					  const struct bh_explain_said *s)
+{
+	const struct bh_ruleset *rs = x->compiled->rules;
+	const struct bh_reason *why = bh_ruleset_reason(rs, bh_word_number(s->word));
+	const struct bh_rs_policy *p = why ? bh_ruleset_policy(rs, why->policy) : NULL;
+
+	if (!p || (why->kind != BH_REASON_WOULD && why->kind != BH_REASON_LEARN))
+		return NULL;
+	return bh_policy_set_find(x->set, (enum bh_kind)p->kind, bh_ruleset_text(rs, p->ns),
+				  bh_ruleset_text(rs, p->name));
+}
+
 static int look_around(struct bh_explain_run *x, struct bh_explain_said *s)
 {
 	int r;
@@ -397,7 +416,12 @@ static int look_around(struct bh_explain_run *x, struct bh_explain_said *s)
 	s->rank = s->word ? rank_find(x, s) : BH_RANK_NONE;
 	if (is_open(s))
 		return 0;
-	return bh_misses_find(&s->asked, &s->trace, s->rank, s->outcome == BH_OUTCOME_REFUSE,
+	return bh_misses_find(&s->asked, &s->trace,
+			      &(struct bh_verdict){
+				  .rank = s->rank,
+				  .refused = s->outcome == BH_OUTCOME_REFUSE,
+				  .would = would_find(x, s),
+			      },
 			      &s->misses);
 }
 

@@ -9,6 +9,7 @@
 #include "policy/explain_internal.h"
 
 #include "common/util.h"
+#include "policy/ruleset_block.h"
 
 #include <string.h>
 
@@ -162,6 +163,68 @@ int bh_cases_make(const struct bh_ruleset *rs, uint32_t word, const struct bh_sp
 	*ret = cases;
 	cases = (struct bh_cases){ .items = NULL };
 	return 0;
+}
+
+/* ---- predicates in words ---- */
+
+static void put_test(struct bh_buf *b, const struct bh_ruleset *rs, const struct bh_rs_test *t)
+{
+	bh_buf_printf(b, "%s ", bh_attr_name((enum bh_attr)t->attr));
+	for (uint32_t i = 0; i < t->n; i++)
+		bh_buf_printf(b, "%s%s", i ? ", " : "",
+			      bh_ruleset_text(rs, rs->values[t->first + i].text));
+}
+
+static enum bh_truth test_truth(struct bh_buf *b, const struct bh_ruleset *rs,
+				const struct bh_rs_test *t, const struct bh_spoken *sp)
+{
+	bh_autofree const char **values = calloc(t->n + (size_t)1, sizeof(*values));
+
+	if (!values) {
+		b->failed = true;
+		return BH_OPEN;
+	}
+	for (uint32_t i = 0; i < t->n; i++)
+		values[i] = bh_ruleset_text(rs, rs->values[t->first + i].text);
+	return bh_test_holds(
+	    sp, &(struct bh_test){ (enum bh_attr)t->attr, { .items = (char **)values, .n = t->n } },
+	    NULL);
+}
+
+/* The tests of a clause that are open, if none fails. */
+static void put_clause(struct bh_buf *b, const struct bh_ruleset *rs, const struct bh_rs_pred *p,
+		       uint32_t first, uint32_t end, const struct bh_spoken *sp)
+{
+	const char *sep = b->len ? " or " : "";
+
+	for (uint32_t i = first; i < end; i++) {
+		if (test_truth(b, rs, &rs->tests[p->first + i], sp) == BH_FALSE)
+			return;
+	}
+	for (uint32_t i = first; i < end; i++) {
+		if (test_truth(b, rs, &rs->tests[p->first + i], sp) != BH_OPEN)
+			continue;
+		bh_buf_puts(b, sep);
+		put_test(b, rs, &rs->tests[p->first + i]);
+		sep = "; ";
+	}
+}
+
+void bh_explain_put_pred(struct bh_buf *b, const struct bh_explain_run *x, uint32_t pred)
+{
+	const struct bh_ruleset *rs = x->compiled->rules;
+	const struct bh_rs_pred *p = bh_ruleset_pred_at(rs, pred);
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	uint32_t end;
+
+	for (uint32_t i = 0; p && i < p->n; i = end) {
+		for (end = i + 1; end < p->n && rs->tests[p->first + end].clause ==
+						    rs->tests[p->first + i].clause;
+		     end++)
+			;
+		put_clause(&text, rs, p, i, end, &x->q->spoken);
+	}
+	bh_say_buf(b, &text);
 }
 
 bool bh_cases_ask_more(const struct bh_cases *c)

@@ -97,8 +97,7 @@ static bool wants_all(enum bh_attr a)
 	return a == BH_ATTR_TLS_ALPN || a == BH_ATTR_DNS_NAME || a == BH_ATTR_DNS_TYPE;
 }
 
-static enum bh_truth test_holds(const struct bh_spoken *sp, const struct bh_test *t,
-				struct bh_buf *b)
+enum bh_truth bh_test_holds(const struct bh_spoken *sp, const struct bh_test *t, struct bh_buf *b)
 {
 	const char *bad = NULL;
 	size_t n = sp->attr[t->attr].n, hits = 0;
@@ -130,17 +129,17 @@ static enum bh_truth clause_holds(const struct bh_spoken *sp, const struct bh_cl
 
 	*ret_failed = 0;
 	for (size_t i = 0; i < c->n; i++) {
-		enum bh_truth one = test_holds(sp, &c->tests[i], NULL);
+		enum bh_truth one = bh_test_holds(sp, &c->tests[i], NULL);
 
 		*ret_failed += one == BH_FALSE;
 		if (one == BH_FALSE || (one == BH_OPEN && all == BH_TRUE))
 			all = one;
 	}
 	for (size_t i = 0; b && all != BH_TRUE && i < c->n; i++) {
-		if (test_holds(sp, &c->tests[i], NULL) != all)
+		if (bh_test_holds(sp, &c->tests[i], NULL) != all)
 			continue;
 		BH_SAY(b, "%s", first ? "" : " and ");
-		(void)test_holds(sp, &c->tests[i], b);
+		(void)bh_test_holds(sp, &c->tests[i], b);
 		first = false;
 	}
 	return all;

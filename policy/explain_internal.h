@@ -102,6 +102,8 @@ const struct bh_node *bh_node_of_addr(const struct bh_policy_set *set, const str
 
 bool bh_peers_match(const struct bh_asked *q, const struct bh_policy *p, const struct bh_rule *r,
 		    struct bh_buf *b);
+/* One test. What fails or is open is said in @b, which may be NULL. */
+enum bh_truth bh_test_holds(const struct bh_spoken *sp, const struct bh_test *t, struct bh_buf *b);
 enum bh_truth bh_details_match(const struct bh_asked *q, const struct bh_rule *r, struct bh_buf *b);
 
 /* ---- explain_trace.c ---- */
@@ -156,6 +158,12 @@ static inline unsigned bh_parts(unsigned failed)
 {
 	return (unsigned)__builtin_popcount(failed);
 }
+/* How far a rule is from matching: few parts are nearer than many, what is spoken is nearer than who and where. */
+static inline unsigned bh_distance(unsigned failed)
+{
+	return bh_parts(failed) * 16 + 2 * bh_parts(failed & (BH_PART_PEERS | BH_PART_PORTS)) +
+	       bh_parts(failed & (BH_PART_PROTOCOL | BH_PART_MOMENT));
+}
 
 /* What would have changed the verdict. */
 struct bh_miss {
@@ -173,8 +181,14 @@ struct bh_misses {
 };
 void bh_misses_done(struct bh_misses *m);
 
-/* @rank: of what decided. @refused: what was decided. -ENOMEM. */
-int bh_misses_find(const struct bh_asked *q, const struct bh_trace *t, uint64_t rank, bool refused,
+/* What was decided, and told of it. */
+struct bh_verdict {
+	uint64_t rank; /* of what decided */
+	bool refused;
+	const struct bh_policy *would; /* of which it was told what it would do; NULL: none */
+};
+/* -ENOMEM. */
+int bh_misses_find(const struct bh_asked *q, const struct bh_trace *t, const struct bh_verdict *v,
 		   struct bh_misses *ret) bh_must_check;
 
 /* ---- explain_case.c ---- */
@@ -255,8 +269,14 @@ struct bh_explain_run {
 	enum bh_outcome outcome;
 };
 
-/* The tier of the policy that a word's reason names; INVALID: none. */
-enum bh_tier bh_explain_tier(const struct bh_explain_run *x, uint32_t word);
+/*
+ * The tier that decides a word: that of the policy which its reason names, unless it names what is recorded. INVALID:
+ * none decides, or it is not said.
+ */
+enum bh_tier bh_explain_tier(const struct bh_explain_run *x, const struct bh_explain_said *s,
+			     uint32_t word);
+/* What a predicate asks beyond what is known: "hosts shop.example.com". */
+void bh_explain_put_pred(struct bh_buf *b, const struct bh_explain_run *x, uint32_t pred);
 /* Something can come out that depends on more than the protocol. */
 bool bh_cases_ask_more(const struct bh_cases *c);
 

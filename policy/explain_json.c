@@ -113,7 +113,7 @@ static json_t *json_word(const struct bh_explain_run *x, const struct bh_explain
 	return json_pack("{s:s, s:b, s:s, s:s, s:s?, s:o, s:o, s:o}", "verdict", verdict_name(word),
 			 "recorded", (word & BH_WORD_REPORT) != 0, "reason",
 			 r ? reason_id(r->kind) : "invalid", "text", bh_buf_str(&text), "tier",
-			 tier_or_null(bh_explain_tier(x, word)), "policy",
+			 tier_or_null(bh_explain_tier(x, s, word)), "policy",
 			 json_policy(rs, r ? r->policy : UINT32_MAX), "rule",
 			 json_rule(rs, r ? r->rule : UINT32_MAX), "expected",
 			 json_protos(r ? bh_ruleset_protoset(rs, r->expected) : NULL));
@@ -140,12 +140,10 @@ static json_t *json_cases(const struct bh_explain_run *x, const struct bh_explai
 		json_t *one = json_word(x, s, c->word), *when = json_array();
 
 		for (unsigned k = 0; k < c->n_preds; k++) {
-			const struct bh_rs_pred *p =
-			    bh_ruleset_pred_at(x->compiled->rules, c->preds[k]);
+			bh_cleanup(bh_buf_done) struct bh_buf pred = BH_BUF_INIT;
 
-			(void)json_array_append_new(
-			    when,
-			    json_string(p ? bh_ruleset_text(x->compiled->rules, p->text) : "?"));
+			bh_explain_put_pred(&pred, x, c->preds[k]);
+			(void)json_array_append_new(when, json_string(bh_buf_str(&pred)));
 		}
 		(void)json_object_set_new(one, "protocol", json_string(case_kind_name(c->kind)));
 		(void)json_object_set_new(one, "protocols", json_protos(&c->protos));

@@ -65,19 +65,53 @@ static bool refuses(const struct bh_rule *r)
 	return r->action == BH_ACTION_DENY || r->action == BH_ACTION_REJECT || bh_rule_is_closed(r);
 }
 
-/*
- * Is it worth telling? Behind what decided nothing that does not match is. Among what refuses, only what failed for
- * one reason is near: there may be many that mean somebody else. That it is about another protocol is its purpose.
- */
-static bool is_near(const struct bh_look *l, uint64_t rank, bool refused)
+/* What the rule asks for, besides the moment. */
+static unsigned parts_written(const struct bh_rule *r)
 {
-	if (refuses(l->rule) == refused || l->truth == BH_OPEN)
+	return (r->n_peers ? BH_PART_PEERS : 0U) |
+	       (r->n_ports || r->has_ports ? BH_PART_PORTS : 0U) |
+	       (r->has_protocols ? BH_PART_PROTOCOL : 0U) | (r->n_details ? BH_PART_DETAILS : 0U);
+}
+
+/*
+ * Among what refuses much is about somebody or something else, as it should be. Near is what its moment keeps away, or
+ * one thing only while something else that it asks for is met.
+ */
+static bool refusal_is_near(const struct bh_look *l)
+{
+	unsigned met = parts_written(l->rule) & ~l->failed;
+
+	return l->failed == BH_PART_MOMENT ||
+	       (bh_parts(l->failed) == 1 && l->failed != BH_PART_PROTOCOL && met != 0);
+}
+
+/* It was told that this policy would refuse it, and it is not to be enforced at any time that could be told too. */
+static bool was_told(const struct bh_asked *q, const struct bh_policy *p,
+		     const struct bh_verdict *v)
+{
+	return p == v->would && p->enforce_after <= q->now;
+}
+
+/*
+ * Is it worth telling? Behind what decided, nothing that does not match is; and what the baseline allows is allowed
+ * without it too.
+ */
+static bool is_near(const struct bh_asked *q, const struct bh_look *l, const struct bh_verdict *v)
+{
+	bool passes = l->rule->action == BH_ACTION_PASS && !refuses(l->rule);
+	bool refused = v->refused;
+	uint64_t rank = v->rank;
+
+	if (refuses(l->rule) == refused || l->truth == BH_OPEN || was_told(q, l->policy, v))
 		return false;
+	/* To pass on helps only against what the same tier refuses. */
+	if (passes && bh_rank_tier(rank) != l->policy->tier)
+		return false;
+	if (l->truth == BH_TRUE && l->mode == BH_MODE_ENFORCE)
+		return l->rank > rank && !(refused && l->policy->tier == BH_TIER_BASELINE);
 	if (l->truth == BH_TRUE)
-		return l->mode != BH_MODE_ENFORCE || l->rank > rank;
-	if (l->mode != BH_MODE_ENFORCE || l->rank >= rank)
-		return false;
-	return refused || (bh_parts(l->failed) == 1 && l->failed != BH_PART_PROTOCOL);
+		return true;
+	return l->mode == BH_MODE_ENFORCE && l->rank < rank && (refused || refusal_is_near(l));
 }
 
 static int miss_add(struct bh_misses *m, const struct bh_miss *one, struct bh_buf *why)
@@ -117,29 +151,30 @@ static int look_add(const struct bh_asked *q, const struct bh_look *l, uint64_t 
 	return miss_add(m, &one, &why);
 }
 
-/* Nothing of its own lets through what its isolation would refuse. */
+/* No rule of its own decides before its isolation would. */
 static bool would_isolate(const struct bh_asked *q, const struct bh_trace *t,
 			  const struct bh_policy *p)
 {
 	if (!p->isolates[q->dir] || q->own_node)
 		return false;
 	for (size_t i = 0; i < t->n_looks; i++) {
-		if (t->looks[i].policy == p && t->looks[i].rule->action == BH_ACTION_ALLOW &&
-		    t->looks[i].truth != BH_FALSE)
+		if (t->looks[i].policy == p && t->looks[i].truth != BH_FALSE)
 			return false;
 	}
 	return true;
 }
 
 /* Where nothing of the application tier allows it, policies that are not enforced would refuse it. */
-static int isolation_add(const struct bh_asked *q, const struct bh_trace *t, struct bh_misses *m)
+static int isolation_add(const struct bh_asked *q, const struct bh_trace *t,
+			 const struct bh_verdict *v, struct bh_misses *m)
 {
 	for (size_t i = 0; i < t->n_policies; i++) {
 		const struct bh_miss one = { .policy = t->policies[i], .matches = true };
 		enum bh_mode mode = bh_policy_mode_at(one.policy, q->now);
 		bh_cleanup(bh_buf_done) struct bh_buf why = BH_BUF_INIT;
 
-		if (mode == BH_MODE_ENFORCE || !would_isolate(q, t, one.policy))
+		if (mode == BH_MODE_ENFORCE || !would_isolate(q, t, one.policy) ||
+		    was_told(q, one.policy, v))
 			continue;
 		put_mode(&why, one.policy, mode, q->now);
 		if (miss_add(m, &one, &why) < 0)
@@ -155,24 +190,24 @@ static void sort(struct bh_misses *m)
 		struct bh_miss one = m->items[i];
 		size_t k = i;
 
-		for (; k > 0 && bh_parts(m->items[k - 1].failed) > bh_parts(one.failed); k--)
+		for (; k > 0 && bh_distance(m->items[k - 1].failed) > bh_distance(one.failed); k--)
 			m->items[k] = m->items[k - 1];
 		m->items[k] = one;
 	}
 }
 
-int bh_misses_find(const struct bh_asked *q, const struct bh_trace *t, uint64_t rank, bool refused,
+int bh_misses_find(const struct bh_asked *q, const struct bh_trace *t, const struct bh_verdict *v,
 		   struct bh_misses *ret)
 {
 	struct bh_misses m = { .items = NULL };
 	int r = 0;
 
 	for (size_t i = 0; i < t->n_looks && r == 0; i++) {
-		if (is_near(&t->looks[i], rank, refused))
-			r = look_add(q, &t->looks[i], rank, &m);
+		if (is_near(q, &t->looks[i], v))
+			r = look_add(q, &t->looks[i], v->rank, &m);
 	}
-	if (r == 0 && !refused && rank > BH_RANK_ISOLATION)
-		r = isolation_add(q, t, &m);
+	if (r == 0 && !v->refused && v->rank > BH_RANK_ISOLATION)
+		r = isolation_add(q, t, v, &m);
 	if (r < 0) {
 		bh_misses_done(&m);
 		return r;
@@ -212,10 +247,20 @@ static void range_of(const struct bh_policy_set *set, enum bh_kind kind, const c
 		(*ret_end)++;
 }
 
-/* The first rule of the policy that misses by one part. */
-static const struct bh_rule *near_rule(const struct bh_asked *q, const struct bh_policy *p,
-				       uint32_t *ret_index)
+/* The nearest rule so far. */
+struct nearest {
+	const struct bh_policy *policy;
+	const struct bh_rule *rule;
+	uint32_t index;
+	unsigned distance;
+};
+
+/* A rule that misses by one part comes near. */
+static void look_at(const struct bh_asked *q, const struct bh_policy *p, struct nearest *best)
 {
+	if (!bh_policy_holds_for(q->set, p, q->subject, q->dir) ||
+	    bh_policy_mode_at(p, q->now) != BH_MODE_ENFORCE)
+		return;
 	for (size_t i = 0; i < p->n_rules[q->dir]; i++) {
 		const struct bh_rule *r = &p->rules[q->dir][i];
 		unsigned failed;
@@ -223,30 +268,9 @@ static const struct bh_rule *near_rule(const struct bh_asked *q, const struct bh
 		if (r->action != BH_ACTION_ALLOW)
 			continue;
 		(void)bh_rule_match(q, p, r, &failed, NULL);
-		if (bh_parts(failed) == 1) {
-			*ret_index = (uint32_t)i;
-			return r;
-		}
+		if (bh_parts(failed) == 1 && (!best->rule || bh_distance(failed) < best->distance))
+			*best = (struct nearest){ p, r, (uint32_t)i, bh_distance(failed) };
 	}
-	return NULL;
-}
-
-static bool put_nearest(const struct bh_asked *q, const struct bh_policy *p, struct bh_buf *out)
-{
-	const struct bh_rule *r;
-	uint32_t index;
-	unsigned failed;
-
-	if (!bh_policy_holds_for(q->set, p, q->subject, q->dir) ||
-	    bh_policy_mode_at(p, q->now) != BH_MODE_ENFORCE)
-		return false;
-	r = near_rule(q, p, &index);
-	if (!r)
-		return false;
-	bh_buf_printf(out, "nearest rule %s%s%s#%u does not match: ", p->ns, *p->ns ? "/" : "",
-		      p->name, index);
-	(void)bh_rule_match(q, p, r, &failed, out);
-	return true;
 }
 
 void bh_explain_nearest(const struct bh_nearest *n, struct bh_buf *out)
@@ -268,13 +292,19 @@ void bh_explain_nearest(const struct bh_nearest *n, struct bh_buf *out)
 		.spoken = n->spoken ? n->spoken : &silence,
 	};
 
+	struct nearest best = { .rule = NULL };
+	unsigned failed;
+
 	for (enum bh_kind k = BH_KIND_NETWORK_POLICY; bh_kind_is_policy(k); k++) {
 		size_t first, end;
 
 		range_of(q.set, k, q.subject->ns, &first, &end);
-		for (size_t i = first; i < end; i++) {
-			if (put_nearest(&q, q.set->policies[i], out))
-				return;
-		}
+		for (size_t i = first; i < end; i++)
+			look_at(&q, q.set->policies[i], &best);
 	}
+	if (!best.rule)
+		return;
+	bh_buf_printf(out, "nearest rule %s%s%s#%u does not match: ", best.policy->ns,
+		      *best.policy->ns ? "/" : "", best.policy->name, best.index);
+	(void)bh_rule_match(&q, best.policy, best.rule, &failed, out);
 }

@@ -23,7 +23,7 @@
 #define MISSES_ALLOWED 3U
 #define POLICIES_SHOWN 4U
 /* Cases are aligned up to this width. */
-#define LABEL_WIDTH_MAX 64U
+#define LABEL_WIDTH_MAX 90U
 
 #define INDENT "     "
 
@@ -87,12 +87,31 @@ static void put_isolated(struct bh_buf *b, const struct bh_explain_said *s)
 	bh_buf_puts(b, any_rule ? "; no rule allows it" : "; no rule allows anything");
 }
 
-enum bh_tier bh_explain_tier(const struct bh_explain_run *x, uint32_t word)
+/* The reason tells what is recorded, not what decides. */
+static bool is_record(const struct bh_explain_run *x, uint32_t word)
+{
+	const struct bh_ruleset *rs = x->compiled->rules;
+	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(word));
+	const struct bh_rs_rule *rule = r ? bh_ruleset_rule(rs, r->rule) : NULL;
+
+	if (!r || bh_word_verdict(word) != BH_WORD_ALLOW)
+		return false;
+	return r->kind == BH_REASON_WOULD || r->kind == BH_REASON_LEARN ||
+	       (rule && rule->action != BH_ACTION_ALLOW);
+}
+
+enum bh_tier bh_explain_tier(const struct bh_explain_run *x, const struct bh_explain_said *s,
+			     uint32_t word)
 {
 	const struct bh_ruleset *rs = x->compiled->rules;
 	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(word));
 	const struct bh_rs_policy *p = r ? bh_ruleset_policy(rs, r->policy) : NULL;
 
+	if (is_record(x, word)) {
+		enum bh_tier tier = bh_rank_tier(s->rank);
+
+		return word == s->word && tier < BH_TIER_COUNT ? tier : BH_TIER_INVALID;
+	}
 	return p && p->tier < BH_TIER_COUNT ? (enum bh_tier)p->tier : BH_TIER_INVALID;
 }
 
@@ -101,7 +120,7 @@ void bh_explain_put_reason(struct bh_buf *b, const struct bh_explain_run *x,
 {
 	const struct bh_ruleset *rs = x->compiled->rules;
 	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(word));
-	enum bh_tier tier = bh_explain_tier(x, word);
+	enum bh_tier tier = is_record(x, word) ? BH_TIER_INVALID : bh_explain_tier(x, s, word);
 
 	if (bh_word_refuses(word))
 		bh_buf_puts(b, bh_word_verdict(word) == BH_WORD_REJECT ? "refused with an answer – "
@@ -157,16 +176,15 @@ static void put_case_name(struct bh_buf *b, const struct bh_case *c)
 }
 
 /* "methods POST; paths /orders, and serverNames ..." */
-static void put_case_when(struct bh_buf *b, const struct bh_ruleset *rs, const struct bh_case *c)
+static void put_case_when(struct bh_buf *b, const struct bh_explain_run *x, const struct bh_case *c)
 {
 	if (c->cut)
 		bh_buf_puts(b, "otherwise, at worst");
 	else if (c->rest)
 		bh_buf_puts(b, "otherwise");
 	for (unsigned i = 0; i < c->n_preds; i++) {
-		const struct bh_rs_pred *p = bh_ruleset_pred_at(rs, c->preds[i]);
-
-		bh_buf_printf(b, "%s%s", i ? ", and " : "", p ? bh_ruleset_text(rs, p->text) : "?");
+		bh_buf_puts(b, i ? ", and " : "");
+		bh_explain_put_pred(b, x, c->preds[i]);
 	}
 }
 
@@ -184,7 +202,7 @@ static void case_label(struct bh_buf *b, const struct bh_explain_run *x, const s
 	bh_cleanup(bh_buf_done) struct bh_buf name = BH_BUF_INIT, when = BH_BUF_INIT;
 
 	put_case_name(&name, c);
-	put_case_when(&when, x->compiled->rules, c);
+	put_case_when(&when, x, c);
 	if (when.len > 0 && name.len > 0)
 		bh_buf_puts(&name, ": ");
 	if (i > 0 && case_goes_on(c))
@@ -267,18 +285,6 @@ static void put_decider(struct bh_buf *b, const struct bh_explain_said *s)
 	put_look(b, d.look, s->dir);
 }
 
-static bool is_record(const struct bh_explain_run *x, const struct bh_explain_said *s)
-{
-	const struct bh_ruleset *rs = x->compiled->rules;
-	const struct bh_reason *r = bh_ruleset_reason(rs, bh_word_number(s->word));
-	const struct bh_rs_rule *rule = r ? bh_ruleset_rule(rs, r->rule) : NULL;
-
-	if (!r || bh_word_verdict(s->word) != BH_WORD_ALLOW)
-		return false;
-	return r->kind == BH_REASON_WOULD || r->kind == BH_REASON_LEARN ||
-	       (rule && rule->action != BH_ACTION_ALLOW);
-}
-
 void bh_explain_put_tier(struct bh_buf *b, const struct bh_explain_run *x,
 			 const struct bh_explain_said *s, enum bh_tier tier)
 {
@@ -287,7 +293,7 @@ void bh_explain_put_tier(struct bh_buf *b, const struct bh_explain_run *x,
 	if (said.n_policies == 0 || tier > bh_rank_tier(s->rank))
 		return;
 	if (tier == bh_rank_tier(s->rank)) {
-		if (is_record(x, s))
+		if (is_record(x, s->word))
 			put_decider(b, s);
 		return;
 	}
@@ -300,8 +306,10 @@ void bh_explain_put_tier(struct bh_buf *b, const struct bh_explain_run *x,
 	}
 	bh_buf_puts(b, "no rule of ");
 	put_policies(b, s, tier);
-	bh_buf_puts(b, " matches");
-	if (tier == BH_TIER_APPLICATION)
+	bh_buf_puts(b, " decides");
+	if (tier == BH_TIER_APPLICATION && s->asked.own_node)
+		bh_buf_puts(b, ", and isolation does not bind traffic with the own node");
+	else if (tier == BH_TIER_APPLICATION)
 		bh_buf_printf(b, ", and none isolates it for %s", bh_dir_name(s->dir));
 }
 

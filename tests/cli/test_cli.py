@@ -169,6 +169,14 @@ def test_program_help():
     (("explain", "--from", "a", "--to", "b", "--port", "80", "--protocol", "htpt"),
      "explain: unknown protocol 'htpt'; did you mean 'http'?"),
     (("explain", "--from", "a", "--to", "b", "--port", "80", "-46"), "explain: -4 and -6 exclude each other"),
+    (("explain", "--from", "a", "--to", "b", "--port", "80", "--icmp", "8"), "explain: --port and --icmp exclude each other"),
+    (("explain", "--from", "a", "--to", "b", "--port", "icmp", "-6"), "explain: --port icmp is not spoken over IPv6"),
+    (("explain", "--from", "a", "--to", "b", "--port", "icmp/echo-reqest"),
+     "explain: --port icmp/echo-reqest: unknown type of ICMP 'echo-reqest'; did you mean 'echo-request'?"),
+    (("explain", "--from", "a", "--to", "b", "--port", "80", "--http", "/x"),
+     "explain: --http /x: a request is 'METHOD PATH', like 'GET /x'"),
+    (("explain", "--from", "a", "--to", "b", "--port", "80", "--http", "GET /", "--sni", "x.example"),
+     "explain: http and tls are not spoken in one connection"),
     (("render", "--endpoints", "x"), "--endpoints goes with --policy; without both, the agent is asked"),
     (("get", "TraficPolicy"), "get: unknown kind 'TraficPolicy'; did you mean 'trafficpolicy'?"),
     (("delete", "TrafficPolicy"), "delete: KIND NAME (or -f FILE) is missing"),
@@ -270,6 +278,12 @@ def explain(files, source, to, *args):
     ("shop/web", "client", ("--port", "80"), OK),
     ("shop/web", "192.0.2.1", ("--port", "icmp"), OK),
     ("192.0.2.1", "shop/web", ("--port", "icmp"), REFUSED),
+    ("shop/web", "192.0.2.1", ("--icmp", "echo-request"), OK),
+    ("shop/client", "shop/web", ("-6", "--icmp", "8"), REFUSED),
+    ("shop/client", "shop/web", ("--port", "80", "--http", "GET /x"), OK),
+    ("shop/client", "shop/web", ("--port", "80", "--protocol", "http2", "--http", "GET /x"), REFUSED),
+    ("shop/client", "shop/web", ("--port", "80", "--sni", "a.example"), REFUSED),
+    ("shop/client", "shop/web", ("--port", "80", "--at", "2031-03-01T18:00:00Z"), DEPENDS),
 ])
 def test_explain(files, source, to, args, code):
     done = explain(files, source, to, *args)
@@ -293,6 +307,7 @@ def test_explain_says_why(files):
     ("web", (), "'web' may be lab/web or shop/web: say which"),
     ("10.1.0.5", ("-6",), "'10.1.0.5' is no IPv6 address"),
     ("intruder", ("-6",), "endpoint shop/intruder has no IPv6 address"),
+    ("node/n1", (), "no Node 'n1' is known"),
 ])
 def test_explain_unknown_end(files, source, args, message):
     done = explain(files, source, "shop/web", "--port", "80", *args)
@@ -312,6 +327,13 @@ def test_explain_asks_the_agent(api):
     assert bulkhead(*ask, "--protocol", "ssh").returncode == REFUSED
     done = bulkhead(*ask, "--protocol", "http")
     assert (done.returncode, done.stderr) == (OK, "")
+    # The node that an endpoint runs on, which no manifest tells about: isolation does not bind it.
+    host = bulkhead("--socket", api.path, "explain", "--from", "node/n1", "--to", "shop/web", "--port", "80")
+    assert (host.returncode, host.stderr) == (OK, "")
+    assert host.stdout.startswith("node n1 -> shop/web tcp/80: ALLOWED\n")
+    other = bulkhead("--socket", api.path, "explain", "--from", "node/n2", "--to", "shop/web", "--port", "80")
+    assert (other.returncode, other.stdout) == (FAILED, "")
+    assert other.stderr == "bulkhead: no IPv4 address of node n2 is known: there is no Node manifest of it\n"
     # Not released from quarantine: refused, whatever the policies say.
     late = bulkhead("--socket", api.path, "explain", "--from", "late", "--to", "shop/web", "--port", "80", "--protocol",
                     "http")

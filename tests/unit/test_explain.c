@@ -258,6 +258,85 @@ static void test_json(void **state)
 			    "noPolicy");
 }
 
+/* A node that no manifest tells about can only be an end's own one. */
+static void test_own_node_without_a_manifest(void **state)
+{
+	struct scene *s = *state;
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	bh_autojson json_t *j = NULL;
+	struct bh_query q = web_80;
+	enum bh_outcome outcome;
+	struct bh_err err = { .code = 0 };
+
+	s->set->endpoints[WEB]->node = strdup("n1");
+	assert_non_null(s->set->endpoints[WEB]->node);
+	q.from_endpoint = SIZE_MAX;
+	q.from_node = "n1";
+	assert_int_equal(ask(s, &q, &text, &j), BH_OUTCOME_ALLOW);
+	assert_non_null(strstr(bh_buf_str(&text), "node n1 -> shop/web tcp/80: ALLOWED\n"));
+	assert_non_null(
+	    strstr(bh_buf_str(&text), "egress of node n1: allowed (no policy binds a node)"));
+	assert_true(json_is_true(json_object_get(json_object_get(j, "from"), "ownNode")));
+	assert_true(json_is_null(json_object_get(json_object_get(j, "from"), "address")));
+	q.from_node = "n2";
+	assert_int_equal(
+	    bh_explain(s->set, endpoints(s), 3, &s->out, &q, NULL, NULL, &outcome, &err), -EINVAL);
+	assert_string_equal(err.msg,
+			    "no IPv4 address of node n2 is known: there is no Node manifest of it");
+}
+
+/* What the text shortens is complete for programs. */
+static void test_json_of_tiers_and_misses(void **state)
+{
+	static const char more[] =
+	    "apiVersion: bulkhead.network/v1alpha1\n"
+	    "kind: ClusterTrafficPolicy\n"
+	    "metadata: {name: fence}\n"
+	    "spec:\n"
+	    "  tier: admin\n"
+	    "  priority: 7\n"
+	    "  ingress:\n"
+	    "  - {name: mine, action: pass, from: [{podSelector: {matchLabels: {role: client}}}]}\n"
+	    "  - {name: shut, action: deny, ports: [80]}\n";
+	struct scene *s = *state;
+	struct bh_diags d = BH_DIAGS_INIT;
+	bh_autojson json_t *j = NULL;
+	struct bh_query q = web_80;
+	const json_t *in, *one;
+
+	assert_int_equal(bh_load_text(s->set, "02-fence.yaml", more, strlen(more), &d), 0);
+	assert_int_equal(bh_load_finish(s->set, &d), 0);
+	bh_diags_done(&d);
+	compile(s);
+	q.spoken.proto = BH_PROTO_HTTP;
+	assert_int_equal(ask(s, &q, NULL, &j), BH_OUTCOME_ALLOW);
+	in = json_array_get(json_object_get(j, "directions"), 1);
+	assert_string_equal(str_at(in, "tier"), "application");
+	one = json_array_get(json_object_get(in, "otherTiers"), 0);
+	assert_string_equal(str_at(one, "tier"), "admin");
+	assert_string_equal(
+	    str_at(one, "text"),
+	    "passed on by ClusterTrafficPolicy fence rule \"mine\" (02-fence.yaml:8)");
+	/* The deny stands behind the rule that passes on. */
+	one = json_array_get(json_object_get(in, "nearMisses"), 0);
+	assert_null(one);
+	json_decref(j);
+
+	q.from_endpoint = INTRUDER;
+	assert_int_equal(ask(s, &q, NULL, &j), BH_OUTCOME_REFUSE);
+	in = json_array_get(json_object_get(j, "directions"), 1);
+	assert_string_equal(str_at(in, "tier"), "admin");
+	assert_string_equal(str_at(json_object_get(in, "policy"), "kind"), "ClusterTrafficPolicy");
+	assert_string_equal(str_at(json_object_get(in, "policy"), "namespace"), "");
+	assert_string_equal(str_at(json_object_get(in, "rule"), "name"), "shut");
+	one = json_array_get(json_object_get(in, "nearMisses"), 0);
+	assert_string_equal(str_at(one, "rule"), "mine");
+	assert_string_equal(str_at(one, "action"), "pass");
+	assert_true(json_is_false(json_object_get(one, "matches")));
+	assert_string_equal(str_at(one, "why"), "source has no label role=client");
+	assert_string_equal(str_at(one, "mode"), "enforce");
+}
+
 static void test_nearest_for_the_log(void **state)
 {
 	static const struct {
@@ -293,6 +372,67 @@ static void test_nearest_for_the_log(void **state)
 	}
 }
 
+/* Rules of the cluster are asked too; what is spoken is nearer than who it is. */
+static void test_nearest_of_all_tiers(void **state)
+{
+	static const char more[] =
+	    "apiVersion: bulkhead.network/v1alpha1\n"
+	    "kind: ClusterTrafficPolicy\n"
+	    "metadata: {name: metrics}\n"
+	    "spec:\n"
+	    "  tier: admin\n"
+	    "  priority: 7\n"
+	    "  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}\n"
+	    "  ingress:\n"
+	    "  - {action: allow, from: [{entity: world}], ports: [9100], expires: \"2031-03-01T00:00:00Z\"}\n"
+	    "  - {action: allow, from: [{entity: nodes}], ports: [9101]}\n";
+	static const struct {
+		const char *peer;
+		uint16_t port;
+		unsigned proto;
+		int64_t now;
+		bool own_node;
+		const char *want;
+	} cases[] = {
+		{ "192.0.2.1", 9100, 0, INT64_C(1930000000), false, "" },
+		{ "192.0.2.1", 9100, 0, INT64_C(1930300000), false,
+		  "nearest rule metrics#0 does not match: it expired 2031-03-01" },
+		{ "192.0.2.1", 9101, 0, 0, false,
+		  "nearest rule metrics#0 does not match: port 9101 is not in 9100" },
+		{ "192.0.2.1", 9101, 0, 0, true, "" },
+		{ "10.1.0.2", 80, BH_PROTO_SSH, 0, false,
+		  "nearest rule shop/web-http-only#0 does not match: protocol ssh is not in [http]" },
+	};
+	struct scene *s = *state;
+	struct bh_diags d = BH_DIAGS_INIT;
+
+	assert_int_equal(bh_load_text(s->set, "02-metrics.yaml", more, strlen(more), &d), 0);
+	assert_int_equal(bh_load_finish(s->set, &d), 0);
+	bh_diags_done(&d);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(cases); i++) {
+		bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+		const struct bh_spoken spoken = { .proto = cases[i].proto };
+		struct bh_addr addr;
+
+		assert_int_equal(bh_addr_parse(cases[i].peer, &addr), 0);
+		bh_explain_nearest(
+		    &(struct bh_nearest){
+			.set = s->set,
+			.now = cases[i].now,
+			.subject = s->set->endpoints[WEB],
+			.peer = cases[i].proto ? s->set->endpoints[CLIENT] : NULL,
+			.peer_addr = &addr,
+			.own_node = cases[i].own_node,
+			.dir = BH_DIR_INGRESS,
+			.l4 = BH_L4_TCP,
+			.port = cases[i].port,
+			.spoken = &spoken,
+		    },
+		    &out);
+		assert_string_equal(bh_buf_str(&out), cases[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +442,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_address_that_changed_hands, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_families, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_json, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_own_node_without_a_manifest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_json_of_tiers_and_misses, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nearest_for_the_log, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nearest_of_all_tiers, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("explain", tests, NULL, NULL);

@@ -290,13 +290,13 @@ static void test_protocol_not_said(void **state)
 /* What is known of a request cuts off what it cannot be. */
 static void test_half_a_request(void **state)
 {
-	assert_text(
-	    *state, 80, "GET", BH_OUTCOME_CONTRACT, " (http, GET): DEPENDS ON WHAT IS SPOKEN",
-	    "depends on what is spoken\n"
-	    "     methods GET; paths /orders/* -> application tier: allowed by TrafficPolicy "
-	    "shop/api rule \"read\" (api.yaml:9)\n"
-	    "     otherwise                    -> refused – application tier: only http allowed "
-	    "here, by TrafficPolicy shop/api rule \"orders\" (api.yaml:8)\n");
+	assert_text(*state, 80, "GET", BH_OUTCOME_CONTRACT,
+		    " (http, GET): DEPENDS ON WHAT IS SPOKEN",
+		    "depends on what is spoken\n"
+		    "     paths /orders/* -> application tier: allowed by TrafficPolicy "
+		    "shop/api rule \"read\" (api.yaml:9)\n"
+		    "     otherwise       -> refused – application tier: only http allowed "
+		    "here, by TrafficPolicy shop/api rule \"orders\" (api.yaml:8)\n");
 }
 
 static void test_whole_requests(void **state)
@@ -316,7 +316,7 @@ static void test_only_the_record_depends(void **state)
 	assert_text(
 	    *state, 81, NULL, BH_OUTCOME_ALLOW, ": ALLOWED",
 	    "allowed, whatever is spoken; why, or what is recorded, depends on it\n"
-	    "     http, http2: methods POST; paths /orders -> application tier: allowed, with an alert "
+	    "     http, http2: methods POST; paths /orders -> allowed, with an alert "
 	    "of TrafficPolicy shop/api rule \"odd\" (api.yaml:10)\n"
 	    "                  otherwise                   -> allowed (no policy isolates it for "
 	    "ingress)\n"

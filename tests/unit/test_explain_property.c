@@ -6,6 +6,7 @@
  * policies as they were written. Here that reading is compared with the plain evaluator of tests/lib/oracle.c, on random
  * worlds. Another seed or number of worlds: BH_SEED, BH_SETS.
  */
+#include "common/json.h"
 #include "common/util.h"
 #include "policy/explain_internal.h"
 #include "tests/lib/oracle.h"
@@ -200,14 +201,16 @@ static void check_misses(const struct bh_asked *q, const struct bh_trace *t,
 {
 	bh_cleanup(bh_misses_done) struct bh_misses m = { .items = NULL };
 
-	assert_int_equal(bh_misses_find(q, t, d->rank, refused, &m), 0);
+	assert_int_equal(bh_misses_find(q, t, &(struct bh_verdict){ d->rank, refused, NULL }, &m),
+			 0);
 	tally->misses += m.n;
 	for (size_t i = 0; i < m.n; i++) {
 		const struct bh_miss *one = &m.items[i];
 
 		assert_true(one->why[0] != '\0');
 		assert_true(one->matches == (one->failed == 0));
-		assert_true(i == 0 || bh_parts(one->failed) >= bh_parts(m.items[i - 1].failed));
+		assert_true(i == 0 ||
+			    bh_distance(one->failed) >= bh_distance(m.items[i - 1].failed));
 		if (!one->rule)
 			assert_false(refused);
 		else
@@ -306,10 +309,181 @@ static void test_reading_agrees(void **state)
 	assert_true(tally.by_rule > tally.asked / 10 && tally.misses > tally.asked / 10);
 }
 
+/* ---- whole explanations ---- */
+
+#define EXPLAINED 60U
+
+struct pair {
+	struct bh_query q;
+	struct oracle_query egress, ingress;
+	bool has_egress, has_ingress;
+};
+
+static const struct bh_endpoint *owner(const struct randset *w, const struct bh_compiled *c,
+				       const struct bh_addr *a)
+{
+	const struct bh_addr_class *found = bh_compiled_find(c, a);
+
+	return found ? w->eps[found->endpoint] : NULL;
+}
+
+/* An endpoint's address, or another of that family. */
+static void end_random(struct rnd *r, const struct randset *w, uint8_t family, struct bh_addr *ret)
+{
+	do {
+		if (rnd_one_in(r, 3)) {
+			addr_random(r, w, ret);
+		} else {
+			const struct bh_endpoint *ep = endpoint_random(r, w);
+
+			*ret = ep->addrs[rnd_below(r, (uint32_t)ep->n_addrs)];
+		}
+	} while (family && ret->family != family);
+}
+
+static bool is_own_node(const struct randset *w, const struct bh_addr *a,
+			const struct bh_endpoint *subject)
+{
+	const struct bh_node *n = bh_node_of_addr(w->set, a);
+
+	return n && subject && bh_streq(subject->node, n->name);
+}
+
+static void pair_random(struct rnd *r, const struct randset *w, const struct bh_compiled *c,
+			const struct bh_spoken *sp, struct pair *ret)
+{
+	size_t port = rnd_below(r, BH_ARRAY_SIZE(ports));
+	struct bh_query *q = &ret->q;
+	const struct bh_endpoint *src, *dst;
+
+	*ret = (struct pair){ .q = {
+				  .from_endpoint = SIZE_MAX,
+				  .to_endpoint = SIZE_MAX,
+				  .l4 = ports[port].l4,
+				  .port = ports[port].port,
+				  .spoken = *sp,
+				  .now = w->now,
+				  .around = &w->around,
+				  .all_local = true,
+			      } };
+	end_random(r, w, 0, &q->from_addr);
+	end_random(r, w, q->from_addr.family, &q->to_addr);
+	q->family = q->from_addr.family;
+	src = owner(w, c, &q->from_addr);
+	dst = owner(w, c, &q->to_addr);
+	ret->has_egress = src && !bh_addr_eq(&q->from_addr, &q->to_addr);
+	ret->has_ingress = dst && !bh_addr_eq(&q->from_addr, &q->to_addr);
+	ret->egress = (struct oracle_query){
+		.dir = BH_DIR_EGRESS,
+		.subject = src,
+		.own_node = !dst && is_own_node(w, &q->to_addr, src),
+		.peer = dst,
+		.peer_addr = q->to_addr,
+		.l4 = q->l4,
+		.port = q->port,
+		.spoken = *sp,
+	};
+	ret->ingress = ret->egress;
+	ret->ingress.dir = BH_DIR_INGRESS;
+	ret->ingress.subject = dst;
+	ret->ingress.own_node = !src && is_own_node(w, &q->from_addr, dst);
+	ret->ingress.peer = src;
+	ret->ingress.peer_addr = q->from_addr;
+}
+
+/* Bits: something that can come out allows, refuses. */
+static unsigned possible(const struct oracle *o, const struct oracle_query *q, bool asked)
+{
+	struct oracle_answers all;
+	unsigned bits = 0;
+
+	if (!asked)
+		return 1;
+	(void)oracle_ask(o, q, &all);
+	for (size_t i = 0; i < all.n; i++)
+		bits |= oracle_refuses(&all.all[i]) ? 2U : 1U;
+	return bits;
+}
+
+static enum bh_outcome expected(const struct oracle *o, const struct pair *p)
+{
+	unsigned e = possible(o, &p->egress, p->has_egress);
+	unsigned i = possible(o, &p->ingress, p->has_ingress);
+
+	if (e == 2 || i == 2)
+		return BH_OUTCOME_REFUSE;
+	return e == 1 && i == 1 ? BH_OUTCOME_ALLOW : BH_OUTCOME_CONTRACT;
+}
+
+static void explain_some(struct randset *w, struct rnd *r, const struct bh_compiled *c)
+{
+	struct oracle *o = oracle_new(w->set, &w->around, w->now);
+
+	for (unsigned i = 0; i < EXPLAINED; i++) {
+		bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT, world = BH_BUF_INIT;
+		bh_autojson json_t *j = NULL;
+		enum bh_outcome got = BH_OUTCOME_INVALID;
+		struct bh_err err = { .code = 0 };
+		struct saying s;
+		struct pair p;
+
+		saying_random(r, &s);
+		pair_random(r, w, c, &s.sp, &p);
+		if (bh_explain(w->set, (const struct bh_endpoint *const *)w->eps, w->n_eps, c, &p.q,
+			       &text, &j, &got, &err) < 0)
+			fail_msg("%s", err.msg);
+		if (got != expected(o, &p)) {
+			randset_print(w, &world);
+			print_message("%s\n", bh_buf_str(&world));
+			fail_msg("%s\nbut outcome %d is wanted", bh_buf_str(&text),
+				 expected(o, &p));
+		}
+	}
+	oracle_free(o);
+}
+
+static void test_outcomes_agree(void **state)
+{
+	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS);
+
+	for (unsigned i = 0; i < sets; i++) {
+		const struct randset_config cfg = {
+			.policies = 6,
+			.endpoints = 8,
+			.nodes = 3,
+			.features = RANDSET_ALL,
+			.now = NOW,
+		};
+		bh_cleanup(randset_freep) struct randset *w = randset_new(seed + i, &cfg);
+		bh_cleanup(bh_compiled_done) struct bh_compiled c = { .rules = NULL };
+		bh_cleanup(bh_compiler_freep) struct bh_compiler *compiler = NULL;
+		struct rnd r = { .state = seed + i };
+		struct bh_err err = { .code = 0 };
+
+		for (unsigned k = 0; k < w->n_eps && w->set->n_nodes > 0; k++) {
+			free(w->eps[k]->node);
+			w->eps[k]->node = strdup(w->set->nodes[k % w->set->n_nodes]->name);
+		}
+		assert_int_equal(bh_compiler_new(&compiler), 0);
+		if (bh_compile(compiler,
+			       &(struct bh_compile_input){
+				   .set = w->set,
+				   .eps = (const struct bh_endpoint *const *)w->eps,
+				   .n_eps = w->n_eps,
+				   .around = &w->around,
+				   .now = w->now,
+			       },
+			       &c, &err) < 0)
+			fail_msg("%s", err.msg);
+		explain_some(w, &r, &c);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reading_agrees),
+		cmocka_unit_test(test_outcomes_agree),
 	};
 
 	return cmocka_run_group_tests_name("explain_property", tests, NULL, NULL);
