@@ -398,7 +398,7 @@ static int look_around(struct bh_explain_run *x, struct bh_explain_said *s)
 
 	s->asked = (struct bh_asked){
 		.set = x->set,
-		.around = &x->around,
+		.around = x->q->around,
 		.now = x->q->now,
 		.dir = s->dir,
 		.subject = s->subject->ep,
@@ -496,8 +496,6 @@ int bh_explain(const struct bh_policy_set *set, const struct bh_endpoint *const 
 	};
 	int r;
 
-	if (q->around)
-		x.around = *q->around;
 	r = sides_make(&x, err);
 	if (r == 0)
 		r = decide(&x, err);

@@ -45,7 +45,7 @@ void bh_put_shown(struct bh_buf *b, const char *value);
 /* One direction of one connection, as policies are asked about it. */
 struct bh_asked {
 	const struct bh_policy_set *set;
-	const struct bh_surroundings *around; /* never NULL */
+	const struct bh_surroundings *around; /* NULL: nothing is known */
 	int64_t now;
 	enum bh_dir dir;
 	const struct bh_endpoint *subject;
@@ -83,8 +83,8 @@ enum {
 
 /*
  * Does the rule match? OPEN: it depends on what is not known of what is spoken. @ret_failed: the parts of it that do
- * not match. What keeps it from matching is said in @b, which may be
- * NULL: "source has no label role=client; port 81 is not in 80". The policy's mode and end are not looked at.
+ * not match. What keeps it from matching is said in @b, which may be NULL: "source has no label role=client; port 81
+ * is not in 80". The policy's mode and end are not looked at.
  */
 enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
 			    const struct bh_rule *r, unsigned *ret_failed, struct bh_buf *b);
@@ -92,7 +92,7 @@ enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
 /* A deny or pass rule with a peer that this version does not know: it denies everything. */
 bool bh_rule_is_closed(const struct bh_rule *r);
 
-/* "expired 2031-03-01", "expired 2031-03-01T18:00:00Z" */
+/* "2031-03-01", "2031-03-01T18:00:00Z" */
 void bh_put_moment(struct bh_buf *b, int64_t t);
 
 /* ---- explain_peer.c, explain_detail.c ---- */
@@ -262,7 +262,6 @@ struct bh_explain_run {
 	size_t n_eps;
 	const struct bh_compiled *compiled;
 	const struct bh_query *q;
-	struct bh_surroundings around;
 	struct bh_compiled own; /* made here, where @compiled knows local subjects only */
 	struct bh_explain_side from, to;
 	struct bh_explain_said said[2];

@@ -275,11 +275,10 @@ static void look_at(const struct bh_asked *q, const struct bh_policy *p, struct 
 
 void bh_explain_nearest(const struct bh_nearest *n, struct bh_buf *out)
 {
-	static const struct bh_surroundings nothing = { .n_names = 0 };
 	static const struct bh_spoken silence = { .proto = 0 };
 	const struct bh_asked q = {
 		.set = n->set,
-		.around = n->around ? n->around : &nothing,
+		.around = n->around,
 		.now = n->now,
 		.dir = n->dir,
 		.subject = n->subject,

@@ -171,7 +171,7 @@ static bool is_world(struct bh_buf *b, const struct bh_asked *q)
 		BH_SAY(b, " is %s, not of the world", q->peer ? "an endpoint" : "a node");
 		return false;
 	}
-	for (size_t i = 0; i < q->around->n_cluster; i++) {
+	for (size_t i = 0; q->around && i < q->around->n_cluster; i++) {
 		if (!bh_prefix_contains(&q->around->cluster[i], q->peer_addr))
 			continue;
 		BH_SAY(b, "%s %s is in %s, which belongs to the cluster, not to the world",
@@ -184,13 +184,14 @@ static bool is_world(struct bh_buf *b, const struct bh_asked *q)
 
 static bool is_resolver(struct bh_buf *b, const struct bh_asked *q)
 {
-	for (size_t i = 0; i < q->around->n_resolvers; i++) {
+	for (size_t i = 0; q->around && i < q->around->n_resolvers; i++) {
 		if (bh_addr_eq(&q->around->resolvers[i], q->peer_addr))
 			return true;
 	}
 	put_peer(b, q);
 	BH_SAY(b, "%s",
-	       q->around->n_resolvers ? " is no resolver" : " is no resolver: none is known");
+	       !q->around || q->around->n_resolvers ? " is no resolver"
+						    : " is no resolver: none is known");
 	return false;
 }
 
@@ -270,7 +271,7 @@ static bool names_match(struct bh_buf *b, const struct bh_asked *q, const struct
 {
 	const char *other = NULL;
 
-	for (size_t i = 0; i < q->around->n_names; i++) {
+	for (size_t i = 0; q->around && i < q->around->n_names; i++) {
 		const struct bh_known_name *n = &q->around->names[i];
 
 		if (!name_has(n, q->peer_addr))

@@ -529,24 +529,23 @@ static int set_protocol(struct bh_speech *s, const char *text, struct bh_err *er
 
 struct saying {
 	const char *what;
-	enum bh_detail_kind kind; /* whose protocols it goes with */
-	enum bh_attr attr;        /* known once it was said; INVALID: none */
-	bool may_be_none;         /* "-" */
+	enum bh_attr attr; /* known once it was said; INVALID: none */
+	bool may_be_none;  /* "-" */
 	int (*set)(struct bh_speech *, const char *, struct bh_err *);
 };
 
 static const struct saying sayings[] = {
-	{ "protocol", BH_DETAIL_INVALID, BH_ATTR_INVALID, false, set_protocol },
-	{ "http", BH_DETAIL_HTTP, BH_ATTR_HTTP_METHOD, false, set_http },
-	{ "host", BH_DETAIL_HTTP, BH_ATTR_INVALID, true, set_host },
-	{ "upgrade", BH_DETAIL_HTTP, BH_ATTR_HTTP_UPGRADE, true, set_upgrade },
-	{ "sni", BH_DETAIL_TLS, BH_ATTR_TLS_NAME, true, set_sni },
-	{ "alpn", BH_DETAIL_TLS, BH_ATTR_TLS_ALPN, true, set_alpn },
-	{ "tls-version", BH_DETAIL_TLS, BH_ATTR_TLS_VERSION, false, set_tls_version },
-	{ "ech", BH_DETAIL_TLS, BH_ATTR_TLS_ECH, false, set_ech },
-	{ "dns", BH_DETAIL_DNS, BH_ATTR_DNS_NAME, false, set_dns },
-	{ "grpc", BH_DETAIL_GRPC, BH_ATTR_GRPC_SERVICE, false, set_grpc },
-	{ "risk", BH_DETAIL_RISK, BH_ATTR_RISK, true, set_risk },
+	{ "protocol", BH_ATTR_INVALID, false, set_protocol },
+	{ "http", BH_ATTR_HTTP_METHOD, false, set_http },
+	{ "host", BH_ATTR_INVALID, true, set_host },
+	{ "upgrade", BH_ATTR_HTTP_UPGRADE, true, set_upgrade },
+	{ "sni", BH_ATTR_TLS_NAME, true, set_sni },
+	{ "alpn", BH_ATTR_TLS_ALPN, true, set_alpn },
+	{ "tls-version", BH_ATTR_TLS_VERSION, false, set_tls_version },
+	{ "ech", BH_ATTR_TLS_ECH, false, set_ech },
+	{ "dns", BH_ATTR_DNS_NAME, false, set_dns },
+	{ "grpc", BH_ATTR_GRPC_SERVICE, false, set_grpc },
+	{ "risk", BH_ATTR_RISK, true, set_risk },
 };
 
 const char *bh_speech_nth(size_t i)
