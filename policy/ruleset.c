@@ -591,19 +591,28 @@ static bool comes_to_the_same(uint32_t a, uint32_t b)
 	return !((a | b) & BH_WORD_REPORT);
 }
 
-/* Follows a graph as far as what is known leads. */
+/* Nodes looked at for one answer: a graph whose branches come together again is no tree to walk through. */
+#define FOLLOW_MAX 4096U
+
+/* Follows a graph as far as what is known leads. *@budget at its end: open, which is never wrong. */
 static uint32_t follow(const struct bh_ruleset *rs, uint32_t next, const struct bh_spoken *sp,
-		       bool *ret_open)
+		       unsigned *budget, bool *ret_open)
 {
 	const struct bh_rs_node *n;
 
 	while ((n = bh_ruleset_node(rs, next)) != NULL) {
-		enum bh_truth t = bh_ruleset_pred(rs, n->pred, sp);
+		enum bh_truth t = *budget > 0 ? bh_ruleset_pred(rs, n->pred, sp) : BH_OPEN;
 
 		if (t == BH_OPEN) {
-			uint32_t yes = follow(rs, n->yes, sp, ret_open);
-			uint32_t no = *ret_open ? 0 : follow(rs, n->no, sp, ret_open);
+			uint32_t yes, no;
 
+			if (*budget == 0) {
+				*ret_open = true;
+				return next;
+			}
+			(*budget)--;
+			yes = follow(rs, n->yes, sp, budget, ret_open);
+			no = *ret_open ? 0 : follow(rs, n->no, sp, budget, ret_open);
 			if (!*ret_open && comes_to_the_same(yes, no))
 				return no;
 			*ret_open = true;
@@ -620,6 +629,8 @@ uint32_t bh_ruleset_settle_spoken(const struct bh_ruleset *rs, uint32_t word,
 	const struct bh_contract *c;
 	const struct bh_contract_entry *e;
 
+	unsigned budget = FOLLOW_MAX;
+
 	*ret_open = false;
 	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
 		return word;
@@ -631,15 +642,15 @@ uint32_t bh_ruleset_settle_spoken(const struct bh_ruleset *rs, uint32_t word,
 		return word;
 	}
 	if (sp->proto == BH_PROTO_UNKNOWN)
-		return follow(rs, c->unknown_next, sp, ret_open);
+		return follow(rs, c->unknown_next, sp, &budget, ret_open);
 	if (sp->proto == BH_PROTO_UNDECIDED || sp->proto < BH_PROTO_FIRST)
 		return c->undecided;
 	e = bh_ruleset_entries(rs, c);
 	for (uint32_t i = 0; i < c->n; i++) {
 		if (e[i].proto == sp->proto)
-			return follow(rs, e[i].next, sp, ret_open);
+			return follow(rs, e[i].next, sp, &budget, ret_open);
 	}
-	return follow(rs, c->other_next, sp, ret_open);
+	return follow(rs, c->other_next, sp, &budget, ret_open);
 }
 
 /* In a decision 0 says "no policy"; a contract that cannot be settled must not read so. */
