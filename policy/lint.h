@@ -55,6 +55,7 @@
 	X("w9", "a peer of a later version: the rule fails closed")                                \
 	X("w10", "echo replies in icmp: replies pass anyway")                                      \
 	X("w11", "a family of protocols of which a rule can have some only")                       \
+	X("w12", "a protocol that cannot be detected yet, in a rule that decides nothing")         \
 	X("w20", "a rule that stands twice in one policy")                                         \
 	X("w21", "an allow rule that a deny or reject rule always beats")                          \
 	X("w22", "a rule that is never reached: an earlier one of its tier decides")               \

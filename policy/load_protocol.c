@@ -3,8 +3,8 @@
  * policy/load_protocol.c - protocols of a rule, families of them, and the details that go with them
  *
  * What may stand where: an allow or pass rule takes protocols that have a probe, because a name that nDPI gives is a
- * guess, and nobody may come in by a guess (e17). What nothing can tell stands nowhere (e12): a rule about it would
- * never hold.
+ * guess, and nobody may come in by a guess (e17). What nothing can tell yet stands in no rule that decides (e12): such a
+ * rule would never hold. In a policy that only watches it is worth a warning (w12).
  */
 #include "policy/load_internal.h"
 
@@ -20,6 +20,11 @@
 static bool opens(const struct bh_rule *r)
 {
 	return r->action == BH_ACTION_ALLOW || r->action == BH_ACTION_PASS;
+}
+
+static bool decides(const struct bh_rule *r)
+{
+	return r->action != BH_ACTION_ALERT && r->action != BH_ACTION_LOG;
 }
 
 /* ---- one name ---- */
@@ -76,6 +81,13 @@ static bool may_stand(struct bh_load *l, const struct bh_yaml_node *n, enum bh_p
 {
 	char hint[512];
 
+	if (!bh_proto_can_be_told(p) && (l->tentative || !decides(r))) {
+		bh_warn(&l->rd, n, "w12", "\"bulkhead protocols\" lists what can be detected",
+			"protocol \"%s\" cannot be detected by this version (%s): until it can, no "
+			"connection is taken for it",
+			name, bh_path(&l->rd, ""));
+		return true;
+	}
 	if (!bh_proto_can_be_told(p)) {
 		bh_complain(
 		    &l->rd, n, "e12",
