@@ -242,21 +242,22 @@ static void put_most(struct bh_meanings *m, const struct bh_meaning *mean, struc
 		bh_buf_printf(out, "; unknown%s", u == BH_LEAF_ALLOW ? "" : " by conditions");
 }
 
-/* "; NAME: http, all others" for what has one of these outcomes. */
+/* "; NAME: http, unknown", "; NAME: all but ssh": what has one of these outcomes. */
 static void put_those(struct bh_meanings *m, const struct bh_meaning *mean, const char *name,
 		      uint32_t bits, struct bh_buf *out)
 {
 	const struct bh_meaning_entry *e = bh_meaning_entries(mean);
+	const bool other = leaves(m, mean->other) & bits, unknown = leaves(m, mean->unknown) & bits;
 	struct list l = { .out = out };
 
+	if (other)
+		bh_buf_printf(out, "%sall", name);
 	for (uint32_t i = 0; i < mean->n; i++) {
-		if (leaves(m, e[i].what) & bits)
-			put_item(&l, name, proto_text(e[i].proto));
+		if (other != ((leaves(m, e[i].what) & bits) != 0))
+			put_item(&l, other ? " but " : name, proto_text(e[i].proto));
 	}
-	if (leaves(m, mean->other) & bits)
-		put_item(&l, name, mean->n > 0 ? "all others" : "all");
-	if (mean->unknown != mean->other && leaves(m, mean->unknown) & bits)
-		put_item(&l, name, proto_text(BH_PROTO_UNKNOWN));
+	if (other != unknown)
+		put_item(&l, other ? " but " : name, proto_text(BH_PROTO_UNKNOWN));
 }
 
 static const char *const switch_names[] = { "starttls", "sslrequest" };

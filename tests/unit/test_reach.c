@@ -133,7 +133,9 @@ static void test_as_the_evaluator(void **state)
 	for (unsigned i = 0; i < sets; i++) {
 		struct rnd r = { .state = seed + i };
 		const struct randset_config c = { .policies = 1 + rnd_below(&r, 6),
-						  .endpoints = 1 + rnd_below(&r, 8) };
+						  .endpoints = 1 + rnd_below(&r, 8),
+						  .features = RANDSET_ALL & ~(unsigned)RANDSET_NODE,
+						  .now = 1930000000 };
 		struct scene s = { .set = randset_policies(&r, &c) };
 		const struct bh_class *classes;
 		size_t n;
