@@ -125,12 +125,32 @@ struct making {
 	size_t cap;
 };
 
+static int group_add(struct making *m, struct bh_change_group *g)
+{
+	int r = verdicts_make(bh_reach_meanings(m->c->is), g->piece, g);
+
+	if (r == 0 && m->out->n == m->cap) {
+		size_t cap = m->cap ? m->cap * 2 : 8;
+		struct bh_change_group *items = reallocarray(m->out->items, cap, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		m->out->items = items;
+		m->cap = cap;
+	}
+	if (r == 0) {
+		m->out->items[m->out->n++] = *g;
+		*g = (struct bh_change_group){ .why = NULL };
+	}
+	return r;
+}
+
 /* The group of a piece, a new one if there is none. */
 static int group_of(struct making *m, const struct bh_change_piece *p, struct bh_change_group **ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
-	struct bh_change_group g = { .piece = p }, *items;
-	uint32_t i;
+	struct bh_change_group g = { .piece = p };
+	uint32_t i = 0;
 	int r = why_make(m->c, p, &g);
 
 	if (r == 0) {
@@ -140,22 +160,10 @@ static int group_of(struct making *m, const struct bh_change_piece *p, struct bh
 		r = bh_buf_failed(&key) ? -ENOMEM : bh_intern(&m->keys, key.data, key.len, &i);
 	}
 	if (r == 0 && i == m->out->n)
-		r = verdicts_make(bh_reach_meanings(m->c->is), p, &g);
-	if (r == 0 && i == m->out->n && m->out->n == m->cap) {
-		m->cap = m->cap ? m->cap * 2 : 8;
-		items = reallocarray(m->out->items, m->cap, sizeof(*items));
-		if (items)
-			m->out->items = items;
-		else
-			r = -ENOMEM;
-	}
-	if (r == 0 && i == m->out->n) {
-		m->out->items[m->out->n++] = g;
-	} else {
-		free(g.why);
-		free(g.was);
-		free(g.is);
-	}
+		r = group_add(m, &g);
+	free(g.why);
+	free(g.was);
+	free(g.is);
 	if (r == 0)
 		*ret = &m->out->items[i];
 	return r;

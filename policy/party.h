@@ -27,8 +27,8 @@ enum bh_party_kind {
 struct bh_party {
 	enum bh_party_kind kind;
 	char *ns; /* "" where it is not about endpoints */
-	char
-	    *name; /* "shop/web", "shop/web-* (3)", "nodes n1 and n2", "10.0.0.0/8", "world"; unique */
+	char *
+	    name; /* "shop/web", "shop/web-* (3)", "nodes n1 and n2", "10.0.0.0/8", "world"; unique */
 	uint32_t cls[BH_PARTY_SETS];
 	bool v4, v6;       /* has addresses of that family */
 	uint32_t *members; /* indexes of endpoints, or of nodes */

@@ -13,7 +13,8 @@
 struct bh_span {
 	struct bh_addr lo, hi;
 	uint32_t cls[BH_PARTY_SETS];
-	uint32_t group; /* equal classes, equal group; in order of the first address; the world last */
+	uint32_t
+	    group; /* equal classes, equal group; in order of the first address; the world last */
 };
 
 /* Names for a party; running out of memory sticks in @out. */
