@@ -107,6 +107,22 @@ static int collect_rules(struct lint *l)
 	return 0;
 }
 
+static void note_openings(struct lint *l)
+{
+	for (unsigned d = 0; d < BH_DIR_COUNT; d++)
+		l->first_pass[d] = l->first_open[d] = LINT_NONE;
+	for (size_t i = 0; i < l->n_rules; i++) {
+		const struct lint_rule *r = &l->rules[i];
+
+		if (r->p->tier != BH_TIER_ADMIN)
+			continue;
+		if (r->r->action == BH_ACTION_PASS)
+			l->first_pass[r->dir] = BH_MIN(l->first_pass[r->dir], i);
+		if (r->r->action == BH_ACTION_PASS || r->r->action == BH_ACTION_ALLOW)
+			l->first_open[r->dir] = BH_MIN(l->first_open[r->dir], i);
+	}
+}
+
 /* ---- groups of policies ---- */
 
 void lint_group_done(struct lint_group *g)
@@ -221,6 +237,7 @@ int bh_lint(const struct bh_lint_input *in, struct bh_diags *d)
 	r = collect_policies(&l);
 	if (r == 0)
 		r = collect_rules(&l);
+	note_openings(&l);
 	for (size_t i = 0; r == 0 && i < BH_ARRAY_SIZE(parts); i++) {
 		/* A purse for each: none goes without because of another. */
 		l.steps = (struct lint_steps){ .left = BH_LINT_STEPS_MAX };

@@ -3,8 +3,9 @@
  * policy/lint_internal.h - what the parts of lint share
  *
  * lint_imply.c proves (selectors, scopes) and lint_cover.c (peers, ports, what is spoken) that one thing matches
- * all that another matches, lint_shadow.c finds pairs of rules worth asking about, lint_traps.c and lint_data.c look
- * at policies one by one, lint_text.c has the words, lint_place.c the places.
+ * all that another matches, lint_relation.c says what that does, lint_shadow.c finds pairs of rules worth asking about;
+ * lint_order.c, lint_traps.c, lint_time.c and lint_data.c look at policies; lint_text.c has the words, lint_place.c
+ * the places.
  *
  * Every proof costs steps out of one purse. When it is empty proofs fail, so nothing is told any more.
  *
@@ -75,6 +76,8 @@ struct lint {
 	size_t n_rules;
 	/* Some rules that ask what is spoken let pass what cannot be judged: then the others' strictness counts. */
 	bool lenient[BH_DIR_COUNT];
+	/* The first rules of the admin tier that let something out of it: pass; pass or allow. Indices. */
+	size_t first_pass[BH_DIR_COUNT], first_open[BH_DIR_COUNT];
 };
 
 /* What is spoken decides whether it matches. */
@@ -123,6 +126,15 @@ bool lint_rule_speaks(const struct bh_rule *r, unsigned proto);
 bool lint_rules_clash(struct lint *l, const struct lint_rule *a, const struct lint_rule *b);
 /* There may be one. */
 bool lint_rules_meet(struct lint *l, const struct lint_rule *a, const struct lint_rule *b);
+
+/* ---- lint_relation.c ---- */
+
+bool lint_refuses(const struct lint_rule *r);
+bool lint_records(const struct lint_rule *r); /* alert, log */
+/* What the rule with the index @ia does to that with @ib. */
+enum lint_why lint_relation(struct lint *l, size_t ia, size_t ib);
+/* A rule of the baseline tier is not asked, because this policy isolates all its subjects. */
+bool lint_isolated_by(struct lint *l, const struct lint_rule *b, const struct bh_policy *p);
 
 /* ---- lint_shadow.c, lint_order.c, lint_traps.c, lint_time.c, lint_data.c: 0 or -ENOMEM ---- */
 
