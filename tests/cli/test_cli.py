@@ -293,6 +293,7 @@ def test_lint_endpoints(files, api):
     policy = files / "db.yaml"
     policy.write_text(WEB.replace("app: web", "app: database"))
     assert "0 warnings" in bulkhead("lint", policy, files / "endpoints.yaml").stdout
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": ["10.1.0.0/16"], "resolvers": []})
     for given in (("--endpoints", files / "endpoints.yaml"), ("--agent", "--socket", api.path)):
         done = bulkhead("lint", policy, *given)
         assert f"{policy}:5:16: warning: selector app=database matches nothing now [w5]" in done.stdout
@@ -303,6 +304,25 @@ def test_lint_endpoints(files, api):
     assert (done.returncode, done.stdout) == (FAILED, "") and "nobody.sock" in done.stderr
 
 
+def test_lint_surroundings(files, api):
+    """The cluster's ranges are known from options, or with the resolvers from the agent."""
+    policy = files / "around.yaml"
+    policy.write_text(WEB.replace("from: [", "from: [{ipBlock: {cidr: 10.0.0.0/8}}, {entity: dns}, "))
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": ["10.1.0.0/16"], "resolvers": []})
+    agent = ("--agent", "--socket", api.path)
+
+    def codes(*args):
+        return [d["code"] for d in json.loads(bulkhead("lint", policy, *args, "-o", "json").stdout)["diagnostics"]]
+    assert codes() == []
+    assert codes("--cluster-range", "10.1.0.0/16") == ["w43"]
+    assert codes(*agent) == ["w43", "w45"]
+    assert codes(*agent, "--resolver", "10.1.0.53", "--cluster-range", "10.0.0.0/7") == []
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": [7], "resolvers": []})
+    done = bulkhead("lint", policy, *agent)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert "the agent's settings cannot be read: clusterRanges[0] is no string" in done.stderr
+
+
 def test_lint_at(files):
     policy = files / "ends.yaml"
     policy.write_text(WEB.replace("spec:", "spec:\n  expires: \"2031-03-08T00:00:00Z\""))
@@ -311,7 +331,7 @@ def test_lint_at(files):
         assert [d["code"] for d in found] == ([code] if code else [])
     done = bulkhead("lint", policy, "--at", "tomorrow")
     assert (done.returncode, done.stdout) == (USAGE, "")
-    assert "--at tomorrow: a time like 2031-03-01T18:00:00Z is wanted" in done.stderr
+    assert "--at tomorrow: it is no time like 2031-03-01T18:00:00Z" in done.stderr
 
 
 def test_lint_codes():
