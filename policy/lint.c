@@ -185,6 +185,16 @@ bool lint_group_any(struct lint *l, const struct lint_group *g, const struct bh_
 
 /* ---- warnings ---- */
 
+static size_t number_of(const char *code)
+{
+	return BH_MIN(strtoul(code + 1, NULL, 10), sizeof(((struct lint *)0)->told) - 1);
+}
+
+bool lint_only_counted(const struct lint *l, const char *code)
+{
+	return l->told[number_of(code)] >= BH_DIAG_MAX / 4 || l->d->n >= BH_DIAG_MAX;
+}
+
 int lint_warn(struct lint *l, const struct lint_where *w, const char *code, const char *hint,
 	      const char *fmt, ...)
 {
@@ -193,10 +203,15 @@ int lint_warn(struct lint *l, const struct lint_where *w, const char *code, cons
 	va_list ap;
 	int r;
 
-	/* Those that are only counted need neither place nor line. */
-	r = lint_find_place(w, l->d->n < BH_DIAG_MAX, &place);
+	if (lint_only_counted(l, code)) {
+		l->d->n_warnings++;
+		l->d->omitted++;
+		return 0;
+	}
+	l->told[number_of(code)]++;
+	r = lint_find_place(w, &place);
 	if (r == 0) {
-		if (l->in->text && l->d->n < BH_DIAG_MAX)
+		if (l->in->text)
 			at.text = l->in->text(l->in->ctx, w->p->file);
 		at.pos = place.pos;
 		at.width = place.width;

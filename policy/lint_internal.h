@@ -68,7 +68,8 @@ struct lint_rule {
 struct lint {
 	const struct bh_lint_input *in;
 	struct bh_diags *d;
-	bool whole; /* no errors: what is not there is not there */
+	bool whole;       /* no errors: what is not there is not there */
+	uint8_t told[64]; /* warnings kept, by the number of their code */
 	struct lint_steps steps;
 	const struct bh_policy **order; /* those that have not expired, in order of evaluation */
 	size_t n_order;
@@ -195,6 +196,11 @@ struct lint_where {
 	size_t item; /* peer or port */
 };
 
+/*
+ * Of each code the first ones are kept, of the others there is only a count: what occurs everywhere must not leave out
+ * what occurs once.
+ */
+bool lint_only_counted(const struct lint *l, const char *code);
 int lint_warn(struct lint *l, const struct lint_where *w, const char *code, const char *hint,
 	      const char *fmt, ...) bh_must_check bh_printf(5, 6);
 
@@ -210,7 +216,7 @@ struct lint_place {
  * Where a part stands. The model knows rules, peers and ports; for the rest the policy's text is read once more, if
  * it is short and stands as it is in the file. @path is to be released also on error. 0, -ENOMEM.
  */
-int lint_find_place(const struct lint_where *w, bool exactly, struct lint_place *ret) bh_must_check;
+int lint_find_place(const struct lint_where *w, struct lint_place *ret) bh_must_check;
 
 /* ---- lint_text.c: bounded, whatever stands in the policies ---- */
 
