@@ -6,14 +6,12 @@
 #include "cli/out.h"
 #include "cli/texts.h"
 #include "cli/world.h"
-#include "common/clock.h"
 #include "common/file.h"
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/util.h"
 #include "policy/diag.h"
 #include "policy/lint.h"
-#include "policy/when.h"
 
 #include <string.h>
 
@@ -67,8 +65,7 @@ struct lint_run {
 	struct bh_policy_set *set;
 	struct bh_diags d;
 	struct bh_texts texts;
-	struct bh_world world; /* the agent's */
-	int64_t now;
+	struct bh_world world; /* what surrounds it, and the agent's endpoints */
 };
 
 static void lint_run_done(struct lint_run *l)
@@ -129,7 +126,8 @@ static int look(struct lint_run *l, const struct bh_args *a)
 		.eps = (const struct bh_endpoint *const *)l->set->endpoints,
 		.n_eps = l->set->n_endpoints,
 		.endpoints = l->set->n_endpoints > 0 ? BH_LINT_SOME : BH_LINT_NONE,
-		.now = l->now,
+		.around = &l->world.around,
+		.now = l->world.now,
 		.text = bh_texts_get,
 		.ctx = &l->texts,
 	};
@@ -137,9 +135,15 @@ static int look(struct lint_run *l, const struct bh_args *a)
 	if (a->endpoints.n > 0)
 		in.endpoints = BH_LINT_ALL;
 	if (a->ask_agent) {
+		struct bh_world mine = { .set = l->set };
+
+		/* Namespaces and nodes that the files do not declare. */
+		if (bh_world_adopt(&mine, &l->world) < 0)
+			return -ENOMEM;
 		in.eps = l->world.eps;
 		in.n_eps = l->world.n_eps;
 		in.endpoints = BH_LINT_ALL;
+		in.no_resolvers = l->world.around.n_resolvers == 0;
 	}
 	return bh_lint(&in, &l->d);
 }
@@ -191,7 +195,7 @@ static int print_codes(const struct bh_args *a)
 
 /* ---- the verb ---- */
 
-static int check_args(const struct bh_args *a, int64_t *ret_now)
+static int check_args(const struct bh_args *a)
 {
 	if (a->words.n == 0) {
 		bh_out_complain("lint: FILE|DIR|-... is missing");
@@ -202,11 +206,6 @@ static int check_args(const struct bh_args *a, int64_t *ret_now)
 		    "lint: --agent or --endpoints: the endpoints come from one of them");
 		return BH_EXIT_USAGE;
 	}
-	*ret_now = bh_clock_wall_us() / 1000000;
-	if (a->at && bh_time_parse(a->at, ret_now) < 0) {
-		bh_out_complain("lint: --at %s: a time like 2031-03-01T18:00:00Z is wanted", a->at);
-		return BH_EXIT_USAGE;
-	}
 	return BH_EXIT_OK;
 }
 
@@ -214,14 +213,15 @@ static int run(const struct bh_args *a)
 {
 	bh_cleanup(lint_run_done) struct lint_run l = { .set = NULL };
 	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
-	const struct bh_args agent = { .socket = a->socket };
 	int r, code;
 
 	if (a->codes)
 		return print_codes(a);
-	code = check_args(a, &l.now);
+	code = check_args(a);
+	if (code == BH_EXIT_OK)
+		code = a->ask_agent ? bh_world_get(&l.world, a) : bh_world_surround(&l.world, a);
 	if (code == BH_EXIT_OK && a->ask_agent)
-		code = bh_world_get(&l.world, &agent);
+		code = bh_world_settings(&l.world, a);
 	if (code != BH_EXIT_OK)
 		return code;
 	l.set = bh_policy_set_new();
@@ -249,10 +249,8 @@ static int run(const struct bh_args *a)
 
 static const struct bh_option options[] = {
 	{ 0, "strict", NULL, BH_OPTION_FLAG, AT(strict), "warnings count as errors" },
-	{ 0, "endpoints", "FILE|DIR", BH_OPTION_LIST, AT(endpoints),
-	  "all endpoints there are: selectors and names of ports are tried on them" },
-	{ 0, "agent", NULL, BH_OPTION_FLAG, AT(ask_agent), "the same, and the agent knows them" },
-	{ 0, "at", "TIME", BH_OPTION_TEXT, AT(at), "what has ended then (default: now)" },
+	{ 0, "agent", NULL, BH_OPTION_FLAG, AT(ask_agent),
+	  "the agent says which endpoints, cluster ranges and resolvers there are" },
 	{ 0, "codes", NULL, BH_OPTION_FLAG, AT(codes), "list all errors and warnings there are" },
 	{ .kind = BH_OPTION_INVALID },
 };
@@ -264,9 +262,11 @@ const struct bh_verb bh_verb_lint = {
 	.text =
 	    "Of a folder, everything below it that ends in .yaml, .yml or .json is read; - is standard\n"
 	    "input. All files are checked together, as the agent reads them: rules that have no effect\n"
-	    "because of others are told too. -o json prints {\"diagnostics\": [{severity, code, file,\n"
+	    "because of others are told too. With --endpoints or --agent, selectors and names of ports are\n"
+	    "tried on all endpoints there are. -o json prints {\"diagnostics\": [{severity, code, file,\n"
 	    "line, column, path, message, hint}...], ...}.\n",
 	.options = options,
+	.world = BH_WORLD_AROUND,
 	.formats = BH_FORMATS_TEXT,
 	.agent = true,
 	.min_words = 0,

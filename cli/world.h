@@ -46,6 +46,9 @@ int bh_world_get(struct bh_world *w, const struct bh_args *a);
 /* The options about what surrounds the policies; bh_world_get() calls it first. Return: exit code */
 int bh_world_surround(struct bh_world *w, const struct bh_args *a);
 
+/* The agent's cluster ranges and resolvers, where the options name none. Return: exit code */
+int bh_world_settings(struct bh_world *w, const struct bh_args *a);
+
 /* One endpoint as docs/api.md has it. -EINVAL, -ENOENT, -ENOMEM. */
 int bh_endpoint_from_json(const json_t *v, struct bh_endpoint **ret, bool *ret_quarantined,
 			  struct bh_err *err) bh_must_check;

@@ -2,8 +2,10 @@
 /*
  * cli/world_around.c - what surrounds the policies and stands in no manifest: --cluster-range, --resolver, --name, --at
  */
+#include "cli/agent.h"
 #include "cli/out.h"
 #include "cli/world.h"
+#include "common/json.h"
 #include "common/util.h"
 #include "policy/when.h"
 
@@ -133,4 +135,59 @@ int bh_world_surround(struct bh_world *w, const struct bh_args *a)
 	if (r < 0)
 		bh_out_complain("%s", bh_err_text(&err, r));
 	return r == 0 ? BH_EXIT_OK : r == -EINVAL ? BH_EXIT_USAGE : BH_EXIT_FAILED;
+}
+
+/* The strings of a list, borrowed from @v. */
+static int strings_of(const json_t *v, const char *key, struct bh_strings *ret, struct bh_err *err)
+{
+	json_t *list = NULL;
+	int r = bh_json_arr(v, key, &list, err);
+	size_t n = r == 0 ? json_array_size(list) : 0;
+
+	ret->items = calloc(n + 1, sizeof(*ret->items));
+	if (!ret->items)
+		return bh_err_set(err, -ENOMEM, "out of memory");
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		ret->items[i] = json_string_value(json_array_get(list, i));
+		if (!ret->items[i])
+			r = bh_err_set(err, -EINVAL, "%s[%zu] is no string", key, i);
+		else
+			ret->n++;
+	}
+	return r;
+}
+
+static void strings_done(struct bh_strings *l)
+{
+	free(l->items);
+}
+
+int bh_world_settings(struct bh_world *w, const struct bh_args *a)
+{
+	const struct bh_request req = { .socket = a->socket,
+					.method = "GET",
+					.path = "/v1/settings" };
+	bh_cleanup(strings_done) struct bh_strings ranges = { .n = 0 };
+	bh_cleanup(strings_done) struct bh_strings resolvers = { .n = 0 };
+	bh_autojson json_t *v = NULL;
+	struct bh_err err = { .code = 0 };
+	int r;
+
+	if (bh_agent_json(&req, &v) < 0)
+		return BH_EXIT_FAILED;
+	r = strings_of(v, "clusterRanges", &ranges, &err);
+	if (r == 0)
+		r = strings_of(v, "resolvers", &resolvers, &err);
+	if (r == 0 && a->ranges.n == 0) {
+		free(w->ranges);
+		r = read_ranges(w, &ranges, &err);
+	}
+	if (r == 0 && a->resolvers.n == 0) {
+		free(w->resolvers);
+		r = read_resolvers(w, &resolvers, &err);
+	}
+	if (r == 0)
+		return BH_EXIT_OK;
+	bh_out_complain("the agent's settings cannot be read: %s", bh_err_text(&err, r));
+	return BH_EXIT_FAILED;
 }

@@ -107,6 +107,22 @@ static int collect_rules(struct lint *l)
 	return 0;
 }
 
+static void note_openings(struct lint *l)
+{
+	for (unsigned d = 0; d < BH_DIR_COUNT; d++)
+		l->first_pass[d] = l->first_open[d] = LINT_NONE;
+	for (size_t i = 0; i < l->n_rules; i++) {
+		const struct lint_rule *r = &l->rules[i];
+
+		if (r->p->tier != BH_TIER_ADMIN)
+			continue;
+		if (r->r->action == BH_ACTION_PASS)
+			l->first_pass[r->dir] = BH_MIN(l->first_pass[r->dir], i);
+		if (r->r->action == BH_ACTION_PASS || r->r->action == BH_ACTION_ALLOW)
+			l->first_open[r->dir] = BH_MIN(l->first_open[r->dir], i);
+	}
+}
+
 /* ---- groups of policies ---- */
 
 void lint_group_done(struct lint_group *g)
@@ -169,6 +185,16 @@ bool lint_group_any(struct lint *l, const struct lint_group *g, const struct bh_
 
 /* ---- warnings ---- */
 
+static size_t number_of(const char *code)
+{
+	return BH_MIN(strtoul(code + 1, NULL, 10), sizeof(((struct lint *)0)->told) - 1);
+}
+
+bool lint_only_counted(const struct lint *l, const char *code)
+{
+	return l->told[number_of(code)] >= BH_DIAG_MAX / 4 || l->d->n >= BH_DIAG_MAX;
+}
+
 int lint_warn(struct lint *l, const struct lint_where *w, const char *code, const char *hint,
 	      const char *fmt, ...)
 {
@@ -177,10 +203,15 @@ int lint_warn(struct lint *l, const struct lint_where *w, const char *code, cons
 	va_list ap;
 	int r;
 
-	/* Those that are only counted need neither place nor line. */
-	r = lint_find_place(w, l->d->n < BH_DIAG_MAX, &place);
+	if (lint_only_counted(l, code)) {
+		l->d->n_warnings++;
+		l->d->omitted++;
+		return 0;
+	}
+	l->told[number_of(code)]++;
+	r = lint_find_place(w, &place);
 	if (r == 0) {
-		if (l->in->text && l->d->n < BH_DIAG_MAX)
+		if (l->in->text)
 			at.text = l->in->text(l->in->ctx, w->p->file);
 		at.pos = place.pos;
 		at.width = place.width;
@@ -221,6 +252,7 @@ int bh_lint(const struct bh_lint_input *in, struct bh_diags *d)
 	r = collect_policies(&l);
 	if (r == 0)
 		r = collect_rules(&l);
+	note_openings(&l);
 	for (size_t i = 0; r == 0 && i < BH_ARRAY_SIZE(parts); i++) {
 		/* A purse for each: none goes without because of another. */
 		l.steps = (struct lint_steps){ .left = BH_LINT_STEPS_MAX };

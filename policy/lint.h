@@ -100,6 +100,7 @@ struct bh_lint_input {
 	size_t n_eps;
 	enum bh_lint_knowing endpoints;
 	const struct bh_surroundings *around; /* NULL: nothing is known */
+	bool no_resolvers;                    /* it is certain that none are configured */
 	int64_t now; /* UNIX seconds; 0: no moment, and nothing is told about time */
 	/* The text of a file, to show lines of it; may be NULL, and return NULL. Borrowed until bh_lint() returns. */
 	const struct bh_text *(*text)(void *ctx, const char *file);

@@ -295,7 +295,7 @@ static void put_near(struct data *x, const struct lint_scope *s, const struct bh
 	if (r->op != BH_SEL_IN && r->op != BH_SEL_EXISTS)
 		return;
 	/* Looking for words is dear, and what is only counted needs none. */
-	if (x->l->d->n >= BH_DIAG_MAX && x->l->in->endpoints == BH_LINT_ALL)
+	if (x->l->in->endpoints == BH_LINT_ALL && lint_only_counted(x->l, s ? "w5" : "w60"))
 		return;
 	if (r->op == BH_SEL_IN) {
 		each_labels(x, s, note_value, &w, r->key);

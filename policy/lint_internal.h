@@ -3,8 +3,9 @@
  * policy/lint_internal.h - what the parts of lint share
  *
  * lint_imply.c proves (selectors, scopes) and lint_cover.c (peers, ports, what is spoken) that one thing matches
- * all that another matches, lint_shadow.c finds pairs of rules worth asking about, lint_traps.c and lint_data.c look
- * at policies one by one, lint_text.c has the words, lint_place.c the places.
+ * all that another matches, lint_relation.c says what that does, lint_shadow.c finds pairs of rules worth asking about;
+ * lint_order.c, lint_traps.c, lint_time.c and lint_data.c look at policies; lint_text.c has the words, lint_place.c
+ * the places.
  *
  * Every proof costs steps out of one purse. When it is empty proofs fail, so nothing is told any more.
  *
@@ -67,7 +68,8 @@ struct lint_rule {
 struct lint {
 	const struct bh_lint_input *in;
 	struct bh_diags *d;
-	bool whole; /* no errors: what is not there is not there */
+	bool whole;       /* no errors: what is not there is not there */
+	uint8_t told[64]; /* warnings kept, by the number of their code */
 	struct lint_steps steps;
 	const struct bh_policy **order; /* those that have not expired, in order of evaluation */
 	size_t n_order;
@@ -75,6 +77,8 @@ struct lint {
 	size_t n_rules;
 	/* Some rules that ask what is spoken let pass what cannot be judged: then the others' strictness counts. */
 	bool lenient[BH_DIR_COUNT];
+	/* The first rules of the admin tier that let something out of it: pass; pass or allow. Indices. */
+	size_t first_pass[BH_DIR_COUNT], first_open[BH_DIR_COUNT];
 };
 
 /* What is spoken decides whether it matches. */
@@ -123,6 +127,15 @@ bool lint_rule_speaks(const struct bh_rule *r, unsigned proto);
 bool lint_rules_clash(struct lint *l, const struct lint_rule *a, const struct lint_rule *b);
 /* There may be one. */
 bool lint_rules_meet(struct lint *l, const struct lint_rule *a, const struct lint_rule *b);
+
+/* ---- lint_relation.c ---- */
+
+bool lint_refuses(const struct lint_rule *r);
+bool lint_records(const struct lint_rule *r); /* alert, log */
+/* What the rule with the index @ia does to that with @ib. */
+enum lint_why lint_relation(struct lint *l, size_t ia, size_t ib);
+/* A rule of the baseline tier is not asked, because this policy isolates all its subjects. */
+bool lint_isolated_by(struct lint *l, const struct lint_rule *b, const struct bh_policy *p);
 
 /* ---- lint_shadow.c, lint_order.c, lint_traps.c, lint_time.c, lint_data.c: 0 or -ENOMEM ---- */
 
@@ -183,6 +196,11 @@ struct lint_where {
 	size_t item; /* peer or port */
 };
 
+/*
+ * Of each code the first ones are kept, of the others there is only a count: what occurs everywhere must not leave out
+ * what occurs once.
+ */
+bool lint_only_counted(const struct lint *l, const char *code);
 int lint_warn(struct lint *l, const struct lint_where *w, const char *code, const char *hint,
 	      const char *fmt, ...) bh_must_check bh_printf(5, 6);
 
@@ -198,7 +216,7 @@ struct lint_place {
  * Where a part stands. The model knows rules, peers and ports; for the rest the policy's text is read once more, if
  * it is short and stands as it is in the file. @path is to be released also on error. 0, -ENOMEM.
  */
-int lint_find_place(const struct lint_where *w, bool exactly, struct lint_place *ret) bh_must_check;
+int lint_find_place(const struct lint_where *w, struct lint_place *ret) bh_must_check;
 
 /* ---- lint_text.c: bounded, whatever stands in the policies ---- */
 

@@ -202,7 +202,7 @@ static void look_up(const struct bh_yaml_doc *doc, const struct lint_where *w,
 	ret->width = width_of(n);
 }
 
-int lint_find_place(const struct lint_where *w, bool exactly, struct lint_place *ret)
+int lint_find_place(const struct lint_where *w, struct lint_place *ret)
 {
 	bh_cleanup(bh_diags_done) struct bh_diags ignored = BH_DIAGS_INIT;
 	bh_cleanup(bh_yaml_freep) struct bh_yaml *y = NULL;
@@ -212,7 +212,7 @@ int lint_find_place(const struct lint_where *w, bool exactly, struct lint_place 
 
 	*ret = (struct lint_place){ .pos = model_pos(w), .width = 1, .path = BH_BUF_INIT };
 	model_path(w, &ret->path);
-	if (!exactly || size == 0 || size > SOURCE_MAX || !plain_kind(w->p->kind))
+	if (size == 0 || size > SOURCE_MAX || !plain_kind(w->p->kind))
 		return bh_buf_failed(&ret->path) ? -ENOMEM : 0;
 	r = bh_yaml_open("", w->p->source, size, &ignored, &y);
 	if (r == 0)

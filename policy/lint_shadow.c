@@ -2,13 +2,9 @@
 /*
  * policy/lint_shadow.c - rules that have no effect because of another one
  *
- * relation() says what one rule does to another: it asks when each is in force, in which order they are looked at
- * (admin tier in order, application tier deny before allow, baseline in order where nobody isolates), and whether
- * the first matches all that the second does. What must hold besides is explained there.
- *
- * Not every pair is asked. A rule that covers another covers its subjects, its first peer and its first port; so
- * each rule is entered under what it demands of these, and looked for under everything that could cover them. A policy
- * for app=web is never held against one for app=db.
+ * Not every pair is asked (lint_relation.c). A rule that covers another covers its subjects, its first peer and its
+ * first port; so each rule is entered under what it demands of these, and looked for under everything that could cover
+ * them. A policy for app=web is never held against one for app=db.
  */
 #include "policy/lint_index.h"
 #include "policy/lint_internal.h"
@@ -18,7 +14,6 @@
 
 #include "common/banned.h"
 
-#define FOREVER INT64_MAX
 /* Tokens of one rule that are asked; a rule with more of them is an exotic one and may be missed. */
 #define TOKENS_MAX 192U
 /* Rules that have no effect because of rules that have no effect because of ... */
@@ -37,202 +32,7 @@ struct shadow {
 	struct lint_index index;
 	uint64_t v4_lens, v6_lens[3]; /* lengths of prefixes that occur */
 	uint32_t *asked;              /* by rule: the last one that it was held against, + 1 */
-	/* The first rules of the admin tier that let something out of it: pass; pass or allow. */
-	size_t first_pass[BH_DIR_COUNT], first_open[BH_DIR_COUNT];
 };
-
-/* ---- when rules are in force ---- */
-
-static int64_t end_of(const struct bh_policy *p, const struct bh_rule *r)
-{
-	int64_t policy = p->expires ? p->expires : FOREVER;
-	int64_t rule = r && r->expires ? r->expires : FOREVER;
-
-	return BH_MIN(policy, rule);
-}
-
-static bool same_window(const struct bh_when *a, const struct bh_when *b)
-{
-	return a->days == b->days && a->from == b->from && a->to == b->to &&
-	       bh_streq(a->zone, b->zone);
-}
-
-/* @a counts whenever @b would make a difference. Records are made by monitor policies too. */
-static bool always_beside(const struct shadow *s, const struct lint_rule *a,
-			  const struct lint_rule *b, bool for_record)
-{
-	if (a->r->when.zone && !same_window(&a->r->when, &b->r->when))
-		return false;
-	if (end_of(a->p, a->r) < end_of(b->p, b->r))
-		return false;
-	if (a->p == b->p)
-		return true;
-	return lint_enforced(s->l, a->p) || (for_record && a->p->mode == BH_MODE_MONITOR);
-}
-
-/* ---- what is not a question of matching ---- */
-
-static bool refuses(const struct lint_rule *r)
-{
-	return r->r->action == BH_ACTION_DENY || r->r->action == BH_ACTION_REJECT;
-}
-
-static bool records(const struct lint_rule *r)
-{
-	return r->r->action == BH_ACTION_ALERT || r->r->action == BH_ACTION_LOG;
-}
-
-/* UNSET is as strict as it gets. */
-static bool as_lenient(enum bh_fail b, enum bh_fail a)
-{
-	return BH_MAX(b, BH_FAIL_REFUSE) >= BH_MAX(a, BH_FAIL_REFUSE);
-}
-
-/*
- * The strictest of the rules that match and ask what is spoken says what happens if nobody can tell, reached or not.
- * Without @b another one must be as strict, or all are.
- */
-static bool same_failures(const struct lint *l, const struct lint_rule *a,
-			  const struct lint_rule *b)
-{
-	if (!lint_asks(b->r) || !l->lenient[b->dir] || records(b))
-		return true;
-	if (b->r->on_overload == BH_FAIL_ALLOW && b->r->midstream == BH_FAIL_ALLOW)
-		return true;
-	return a && lint_asks(a->r) && as_lenient(b->r->on_overload, a->r->on_overload) &&
-	       as_lenient(b->r->midstream, a->r->midstream);
-}
-
-/*
- * An allow rule with protocols also decides about the unknown one, by unknownProtocol: it has no effect only if that
- * is decided elsewhere.
- */
-static bool unknown_decided(const struct bh_rule *a, const struct bh_rule *b)
-{
-	return !lint_asks(b) || (lint_rule_speaks(a, BH_PROTO_UNKNOWN) && a->n_details == 0);
-}
-
-static bool same_proxy(const struct bh_rule *a, const struct bh_rule *b)
-{
-	if (a->proxy == b->proxy)
-		return true;
-	return a->proxy != BH_PROXY_REQUIRE && b->proxy <= BH_PROXY_REFUSE;
-}
-
-/* What @b allows @a allows, and nothing that goes with it is lost. */
-static bool allows_alike(const struct bh_rule *a, const struct bh_rule *b, bool a_first)
-{
-	if (b->log || (a->log && !a_first) || !same_proxy(a, b))
-		return false;
-	if ((b->switches & ~(BH_SWITCH_USUAL | a->switches)) != 0)
-		return false;
-	if (!lint_asks(a))
-		return true;
-	/* What passes as unknown with an alert is recorded under the first of the rules. */
-	if (a->unknown == BH_FAIL_ALERT && !a_first)
-		return false;
-	return as_lenient(b->unknown, a->unknown) && b->evidence <= a->evidence &&
-	       b->urgency <= a->urgency &&
-	       (b->switches == a->switches || b->switches != BH_SWITCH_USUAL);
-}
-
-/* ---- matching ---- */
-
-static bool covers(struct shadow *s, const struct lint_rule *a, const struct lint_rule *b)
-{
-	if (!lint_ports_within(&s->l->steps, b->r, a->r) ||
-	    !lint_speech_within(&s->l->steps, b->r, a->r))
-		return false;
-	if (a->p != b->p) {
-		struct lint_scope sa = lint_subjects(a->p), sb = lint_subjects(b->p);
-
-		if (!lint_scope_within(s->l, &sb, &sa))
-			return false;
-	}
-	return lint_peers_within(s->l, b->p, b->r, a->p, a->r);
-}
-
-/* What is refused is not recorded by alert and log rules. But it must be refused: nothing before lets it out. */
-static enum lint_why on_record(const struct shadow *s, const struct lint_rule *a, size_t ia,
-			       const struct lint_rule *b, size_t ib)
-{
-	if (refuses(a)) {
-		bool surely = a->p->tier == BH_TIER_ADMIN ? ia < s->first_open[a->dir]
-							  : s->first_open[a->dir] == LINT_NONE;
-
-		return s->l->whole && surely && a->p->tier != BH_TIER_BASELINE ? LINT_WHY_UNRECORDED
-									       : LINT_WHY_NOT;
-	}
-	if (!records(a) || a->p->mode == BH_MODE_LEARN)
-		return LINT_WHY_NOT;
-	/* The first alert is recorded; a log only where there is no alert. */
-	if (a->r->action == BH_ACTION_ALERT && (b->r->action == BH_ACTION_LOG || ia < ib))
-		return LINT_WHY_RECORDED;
-	return a->r->action == b->r->action && ia < ib ? LINT_WHY_RECORDED : LINT_WHY_NOT;
-}
-
-static enum lint_why on_application(const struct shadow *s, const struct lint_rule *a, size_t ia,
-				    const struct lint_rule *b, size_t ib)
-{
-	bool allow = b->r->action == BH_ACTION_ALLOW;
-
-	if (a->p->tier == BH_TIER_ADMIN) {
-		/* A pass before it would leave the tier, and @b would be asked. */
-		return s->l->whole && ia < s->first_pass[a->dir] &&
-			       (!allow || unknown_decided(a->r, b->r))
-			   ? LINT_WHY_TIER
-			   : LINT_WHY_NOT;
-	}
-	if (a->p->tier != BH_TIER_APPLICATION)
-		return LINT_WHY_NOT;
-	if (!allow) /* the first one is named in records */
-		return refuses(a) && ia < ib ? LINT_WHY_REFUSED : LINT_WHY_NOT;
-	if (refuses(a))
-		return unknown_decided(a->r, b->r) ? LINT_WHY_BEATEN : LINT_WHY_NOT;
-	return allows_alike(a->r, b->r, ia < ib) ? LINT_WHY_ALLOWED : LINT_WHY_NOT;
-}
-
-static enum lint_why on_ordered(const struct shadow *s, const struct lint_rule *a, size_t ia,
-				const struct lint_rule *b, size_t ib)
-{
-	if (a->p->tier == b->p->tier)
-		return ia < ib ? LINT_WHY_BEHIND : LINT_WHY_NOT;
-	if (b->p->tier != BH_TIER_BASELINE)
-		return LINT_WHY_NOT;
-	/* What leaves the admin tier by pass may still be decided by the application tier, but need not. */
-	if (a->p->tier == BH_TIER_ADMIN && ia >= s->first_pass[a->dir])
-		return LINT_WHY_NOT;
-	return a->r->action != BH_ACTION_PASS && s->l->whole ? LINT_WHY_TIER : LINT_WHY_NOT;
-}
-
-/* What the rule @ia does to @ib. */
-static enum lint_why relation(struct shadow *s, size_t ia, size_t ib)
-{
-	const struct lint_rule *a = &s->l->rules[ia], *b = &s->l->rules[ib];
-	enum lint_why why;
-	bool both;
-
-	if (ia == ib || a->odd || a->dir != b->dir || !lint_pay(&s->l->steps, 4))
-		return LINT_WHY_NOT;
-	if (records(b))
-		why = on_record(s, a, ia, b, ib);
-	else if (records(a))
-		return LINT_WHY_NOT;
-	else if (b->p->tier == BH_TIER_APPLICATION)
-		why = on_application(s, a, ia, b, ib);
-	else
-		why = on_ordered(s, a, ia, b, ib);
-	if (why == LINT_WHY_NOT || !same_failures(s->l, a, b) ||
-	    !always_beside(s, a, b, why == LINT_WHY_RECORDED) || !covers(s, a, b))
-		return LINT_WHY_NOT;
-	/* Of two equal ones the first stays. */
-	if (a->p != b->p && (why != LINT_WHY_ALLOWED || ia < ib))
-		return why;
-	both = a->r->action == b->r->action && covers(s, b, a);
-	if (!both)
-		return why;
-	return ia < ib ? LINT_WHY_TWICE : why == LINT_WHY_ALLOWED ? LINT_WHY_NOT : why;
-}
 
 /* ---- tokens: what a rule is entered under ---- */
 
@@ -396,8 +196,8 @@ static uint64_t whole_key(enum class c, enum bh_dir dir, uint64_t ns, uint64_t s
 }
 
 static enum class class_of(const struct lint_rule *r) {
-	if (records(r)) return CLASS_RECORDS;
-	return r->p->tier == BH_TIER_APPLICATION && !refuses(r) ? CLASS_ALLOWS : CLASS_DECIDES;
+	if (lint_records(r)) return CLASS_RECORDS;
+	return r->p->tier == BH_TIER_APPLICATION && !lint_refuses(r) ? CLASS_ALLOWS : CLASS_DECIDES;
 }
 
 /* ---- filling the index ---- */
@@ -467,23 +267,6 @@ static int enter_isolator(struct shadow *s, size_t i)
 	return r;
 }
 
-static void note_openings(struct shadow *s)
-{
-	for (unsigned d = 0; d < BH_DIR_COUNT; d++)
-		s->first_pass[d] = s->first_open[d] = LINT_NONE;
-	for (size_t i = 0; i < s->l->n_rules; i++) {
-		const struct lint_rule *r = &s->l->rules[i];
-		enum bh_action a = r->r->action;
-
-		if (r->p->tier != BH_TIER_ADMIN)
-			continue;
-		if (a == BH_ACTION_PASS)
-			s->first_pass[r->dir] = BH_MIN(s->first_pass[r->dir], i);
-		if (a == BH_ACTION_PASS || a == BH_ACTION_ALLOW)
-			s->first_open[r->dir] = BH_MIN(s->first_open[r->dir], i);
-	}
-}
-
 /* ---- asking it ---- */
 
 struct question {
@@ -536,7 +319,7 @@ static bool ask_key(struct shadow *s, size_t ib, uint64_t key)
 		if (s->asked[ia] == (uint32_t)ib + 1)
 			continue;
 		s->asked[ia] = (uint32_t)ib + 1;
-		why = relation(s, ia, ib);
+		why = lint_relation(s->l, ia, ib);
 		if (why == LINT_WHY_NOT || leads_to(s->l, ia, ib))
 			continue;
 		b->why = why;
@@ -564,15 +347,10 @@ static bool ask(struct shadow *s, size_t ib, enum class c, const struct question
 	return false;
 }
 
-/* Baseline is not asked where a policy isolates: except about the own node, which isolation does not touch. */
 static bool isolated_before(struct shadow *s, size_t ib, const struct question *q)
 {
 	struct lint_rule *b = &s->l->rules[ib];
-	struct lint_scope sb = lint_subjects(b->p);
 
-	if (!s->l->whole || !same_failures(s->l, NULL, b) || lint_has_entity(b->r, BH_ENTITY_ALL) ||
-	    lint_has_entity(b->r, BH_ENTITY_HOST) || lint_has_entity(b->r, BH_ENTITY_NODES))
-		return false;
 	for (size_t u = 0; u < q->subjects.n; u++) {
 		const struct lint_entry *e;
 		size_t n;
@@ -580,12 +358,8 @@ static bool isolated_before(struct shadow *s, size_t ib, const struct question *
 		e = lint_index_find(
 		    &s->index,
 		    whole_key(CLASS_ISOLATES, b->dir, any_token(), q->subjects.v[u], 0, 0), &n);
-		for (size_t i = 0; i < n; i++) {
-			const struct bh_policy *p = s->l->order[e[i].value];
-			struct lint_scope sa = lint_subjects(p);
-
-			if (!lint_pay(&s->l->steps, 4) || end_of(p, NULL) < end_of(b->p, b->r) ||
-			    !lint_scope_within(s->l, &sb, &sa))
+		for (size_t i = 0; i < n && lint_pay(&s->l->steps, 4); i++) {
+			if (!lint_isolated_by(s->l, b, s->l->order[e[i].value]))
 				continue;
 			b->why = LINT_WHY_ISOLATED;
 			b->because = e[i].value;
@@ -605,7 +379,7 @@ static void look(struct shadow *s, size_t ib)
 	question_make(s, b, &q);
 	if (ask(s, ib, CLASS_DECIDES, &q))
 		return;
-	if (records(b)) {
+	if (lint_records(b)) {
 		(void)ask(s, ib, CLASS_RECORDS, &q);
 		return;
 	}
@@ -637,7 +411,7 @@ static bool settle(struct shadow *s, size_t ib)
 			return true;
 		if (a->why == LINT_WHY_ISOLATED) /* then @a is of baseline, and so is @b */
 			return true;
-		why = relation(s, a->because, ib);
+		why = lint_relation(s->l, a->because, ib);
 		if (why == LINT_WHY_NOT)
 			return false;
 		b->why = why;
@@ -691,6 +465,8 @@ static int tell_isolated(struct lint *l, const struct lint_rule *b, const struct
 	bh_cleanup(bh_buf_done) struct bh_buf by = BH_BUF_INIT;
 
 	lint_put_policy(&by, l->order[b->because]);
+	if (bh_buf_failed(&by))
+		return -ENOMEM;
 	return lint_warn(
 	    l, w, "w23", NULL,
 	    "%s is never reached: %s isolates all its pods for %s, so tier baseline is not "
@@ -708,6 +484,8 @@ static int tell(struct lint *l, const struct lint_rule *b)
 	const struct lint_rule *a;
 
 	lint_put_rule(&who, b->r, b->dir, b->index);
+	if (bh_buf_failed(&who))
+		return -ENOMEM;
 	if (b->why == LINT_WHY_ISOLATED)
 		return tell_isolated(l, b, &w, bh_buf_str(&who));
 	a = &l->rules[b->because];
@@ -720,8 +498,7 @@ static int tell(struct lint *l, const struct lint_rule *b)
 	bh_buf_printf(&text, words[b->why].format, bh_buf_str(&other), verb(a),
 		      bh_buf_str(&traffic));
 #pragma GCC diagnostic pop
-	if (bh_buf_failed(&who) || bh_buf_failed(&other) || bh_buf_failed(&traffic) ||
-	    bh_buf_failed(&text))
+	if (bh_buf_failed(&other) || bh_buf_failed(&traffic) || bh_buf_failed(&text))
 		return -ENOMEM;
 	return lint_warn(l, &w, words[b->why].code, hint_for(a, b), "%s %s", bh_buf_str(&who),
 			 bh_buf_str(&text));
@@ -743,7 +520,6 @@ int lint_shadow(struct lint *l)
 	s.asked = calloc(l->n_rules + 1, sizeof(*s.asked));
 	if (!s.asked)
 		return -ENOMEM;
-	note_openings(&s);
 	for (size_t i = 0; r == 0 && i < l->n_rules; i++)
 		r = enter_rule(&s, i);
 	for (size_t i = 0; r == 0 && i < l->n_order; i++)

@@ -442,8 +442,7 @@ static int strange_peer(struct lint *l, const struct lint_rule *a, size_t item)
 	};
 	char text[BH_PREFIX_STRLEN];
 
-	if (p->kind == BH_PEER_ENTITY && p->entity == BH_ENTITY_DNS && l->in->around &&
-	    l->in->around->n_resolvers == 0)
+	if (p->kind == BH_PEER_ENTITY && p->entity == BH_ENTITY_DNS && l->in->no_resolvers)
 		return lint_warn(
 		    l, &w, "w45", "name them in the agent's configuration",
 		    "entity dns means the configured resolvers, and none are configured: it "

@@ -154,7 +154,7 @@ def test_program_help():
     (("lnit",), "unknown verb 'lnit'; did you mean 'lint'?"),
     (("frobnicate",), "unknown verb 'frobnicate'"),
     (("lint", "--stirct", "x"), "lint: unknown option '--stirct'; did you mean '--strict'?"),
-    (("lint",), "lint: FILE|DIR... is missing"),
+    (("lint",), "lint: FILE|DIR|-... is missing"),
     (("lint", "x", "-o", "yaml"), "lint: no output format 'yaml' here; there are table, json"),
     (("explain", "--to", "b", "--port", "80"), "explain: --from is missing"),
     (("explain", "--from", "a", "--to", "b"), "explain: --port is missing"),
@@ -220,8 +220,7 @@ def test_standard_output_that_cannot_be_written():
 def test_lint_good(files):
     done = bulkhead("lint", files / "policies", files / "endpoints.yaml")
     assert (done.returncode, done.stderr) == (OK, "")
-    assert done.stdout.endswith("0 errors, 0 warnings; 1 policy, 0 namespaces, 4 endpoints\n")
-    assert "\x1b" not in done.stdout
+    assert done.stdout == "2 files, 1 policy: 0 errors, 0 warnings\n"
 
 
 def test_lint_bad(files):
@@ -232,10 +231,10 @@ def test_lint_bad(files):
     assert re.search(rf"^{bad}:11:5: error: .*protocls", done.stdout, re.M)
     assert 'did you mean "protocols"?' in done.stdout
     assert re.search(rf"^{bad}:10:13: error: .*65536", done.stdout, re.M)
-    assert re.search(r"^2 errors, ", done.stdout, re.M)
+    assert done.stdout.endswith("2 files, 1 policy: 2 errors, 0 warnings\n")
 
     listed = json.loads(bulkhead("lint", files / "policies", "-o", "json").stdout)
-    assert listed["errors"] == 2
+    assert (listed["errors"], listed["files"], listed["policies"]) == (2, 2, 1)
     assert [(d["severity"], d["file"], d["line"]) for d in listed["diagnostics"]] == [
         ("error", str(bad), 10), ("error", str(bad), 11)]
 
@@ -251,8 +250,103 @@ def test_lint_warnings(files):
     done = bulkhead("lint", files / "policies")
     assert done.returncode == OK
     assert re.search(r": warning: .*53", done.stdout)
-    assert "0 errors, 1 warning;" in done.stdout
+    assert done.stdout.endswith("2 files, 2 policies: 0 errors, 1 warning\n")
     assert bulkhead("lint", "--strict", files / "policies").returncode == FAILED
+
+
+def test_lint_across_files(files):
+    """A rule is held against those of other files, and the warning stands where the rule does, with all about it."""
+    other = files / "policies/all.yaml"
+    other.write_text("""\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: allow-80, namespace: shop}
+spec: {podSelector: {}, ingress: [{ports: [{port: 80}]}]}
+""")
+    done = bulkhead("lint", other, files / "policies/web.yaml")
+    line = (f'{files}/policies/web.yaml:8:5: warning: rule "clients" has no effect: NetworkPolicy shop/allow-80 '
+            f'({other}:4:35) allows TCP 80 from everywhere [w1]\n    8 |   - name: clients\n      |     ^ ')
+    assert done.stdout.startswith(line)
+    assert done.stdout.endswith("\n2 files, 2 policies: 0 errors, 1 warning\n")
+    listed = json.loads(bulkhead("lint", files / "policies", "-o", "json").stdout)
+    found, = listed["diagnostics"]
+    assert found["hint"].startswith("rules add up; ")
+    assert {k: found[k] for k in ("severity", "code", "file", "line", "column", "path")} == {
+        "severity": "warning", "code": "w1", "file": f"{files}/policies/web.yaml", "line": 8, "column": 5,
+        "path": "spec.ingress[0]"}
+    # Alone it is as good as any.
+    assert bulkhead("lint", files / "policies/web.yaml").stdout == "1 file, 1 policy: 0 errors, 0 warnings\n"
+
+
+def test_lint_standard_input(files):
+    done = bulkhead("lint", "-", files / "endpoints.yaml", stdin=WEB.replace("app: web", "app: wbe"))
+    assert done.returncode == OK
+    assert done.stdout.startswith(
+        "standard input:5:16: warning: selector app=wbe matches nothing now; there are pods with app=web [w5]\n"
+        "    5 |   podSelector: {matchLabels: {app: wbe}}\n      |                ^\n")
+    done = bulkhead("lint", "-", stdin="a: {")
+    assert (done.returncode, done.stdout[:17]) == (FAILED, "standard input:2:")
+
+
+def test_lint_endpoints(files, api):
+    """Only who is told of all endpoints says that something matches nothing at all."""
+    policy = files / "db.yaml"
+    policy.write_text(WEB.replace("app: web", "app: database"))
+    assert "0 warnings" in bulkhead("lint", policy, files / "endpoints.yaml").stdout
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": ["10.1.0.0/16"], "resolvers": []})
+    for given in (("--endpoints", files / "endpoints.yaml"), ("--agent", "--socket", api.path)):
+        done = bulkhead("lint", policy, *given)
+        assert f"{policy}:5:16: warning: selector app=database matches nothing now [w5]" in done.stdout
+        assert "role=client" not in done.stdout
+    done = bulkhead("lint", policy, "--agent", "--endpoints", files / "endpoints.yaml")
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    done = bulkhead("lint", policy, "--agent", "--socket", files / "nobody.sock")
+    assert (done.returncode, done.stdout) == (FAILED, "") and "nobody.sock" in done.stderr
+
+
+def test_lint_surroundings(files, api):
+    """The cluster's ranges are known from options, or with the resolvers from the agent."""
+    policy = files / "around.yaml"
+    policy.write_text(WEB.replace("from: [", "from: [{ipBlock: {cidr: 10.0.0.0/8}}, {entity: dns}, "))
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": ["10.1.0.0/16"], "resolvers": []})
+    agent = ("--agent", "--socket", api.path)
+
+    def codes(*args):
+        return [d["code"] for d in json.loads(bulkhead("lint", policy, *args, "-o", "json").stdout)["diagnostics"]]
+    assert codes() == []
+    assert codes("--cluster-range", "10.1.0.0/16") == ["w43"]
+    assert codes(*agent) == ["w43", "w45"]
+    assert codes(*agent, "--resolver", "10.1.0.53", "--cluster-range", "10.0.0.0/7") == []
+    api.on("GET", "/v1/settings", {"nodeName": "n1", "clusterRanges": [7], "resolvers": []})
+    done = bulkhead("lint", policy, *agent)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert "the agent's settings cannot be read: clusterRanges[0] is no string" in done.stderr
+
+
+def test_lint_at(files):
+    policy = files / "ends.yaml"
+    policy.write_text(WEB.replace("spec:", "spec:\n  expires: \"2031-03-08T00:00:00Z\""))
+    for at, code in (("2031-01-01T00:00:00Z", None), ("2031-03-07T00:00:00Z", "w52"), ("2031-03-09T00:00:00Z", "w50")):
+        found = json.loads(bulkhead("lint", policy, "--at", at, "-o", "json").stdout)["diagnostics"]
+        assert [d["code"] for d in found] == ([code] if code else [])
+    done = bulkhead("lint", policy, "--at", "tomorrow")
+    assert (done.returncode, done.stdout) == (USAGE, "")
+    assert "--at tomorrow: it is no time like 2031-03-01T18:00:00Z" in done.stderr
+
+
+def test_lint_codes():
+    """The table has every code that the sources know, once, and no other."""
+    done = bulkhead("lint", "--codes")
+    listed = [line.split()[0] for line in done.stdout.splitlines()]
+    used = set()
+    for f in (ROOT / "policy").glob("*.c"):
+        used.update(re.findall(r'"([ew][0-9]+)"', f.read_text()))
+    assert (done.returncode, len(set(listed))) == (OK, len(listed))
+    assert set(listed) == used
+    assert "w1    an allow rule that adds nothing" in done.stdout
+    found = json.loads(bulkhead("lint", "--codes", "-o", "json").stdout)
+    assert [c["code"] for c in found] == listed
+    assert {c["severity"] for c in found} == {"error", "warning"}
 
 
 # -- explain

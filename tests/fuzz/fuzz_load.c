@@ -3,9 +3,10 @@
  * tests/fuzz/fuzz_load.c - a manifest, as anybody may send it to the agent
  *
  * Whatever the bytes are: they are read or refused with at least one message, messages hold no control
- * characters, the source that a policy keeps gives the same policy again, and no policy lacks a value.
+ * characters, the source that a policy keeps gives the same policy again, and no policy lacks a value. Lint looks at
+ * what was read.
  */
-#include "policy/load.h"
+#include "policy/lint.h"
 #include "tests/lib/model_text.h"
 
 #include <stdlib.h>
@@ -78,6 +79,24 @@ static void check_source(const struct bh_policy *p)
 	check_sound(p);
 }
 
+static void check_lint(const struct bh_policy_set *set, struct bh_diags *d)
+{
+	const struct bh_surroundings nothing = { .n_cluster = 0 };
+	const struct bh_lint_input in = {
+		.set = set,
+		.eps = (const struct bh_endpoint *const *)set->endpoints,
+		.n_eps = set->n_endpoints,
+		.endpoints = set->n_namespaces % 2 ? BH_LINT_ALL : BH_LINT_SOME,
+		.around = &nothing,
+		.no_resolvers = true,
+		.now = 1930316400,
+	};
+	size_t errors = d->n_errors;
+
+	if (bh_lint(&in, d) < 0 || d->n_errors != errors)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	bh_cleanup(bh_policy_set_freep) struct bh_policy_set *set = bh_policy_set_new();
@@ -94,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = bh_load_finish(set, &d);
 	if (r != 0 && r != -EINVAL)
 		abort();
+	check_lint(set, &d);
 	check_messages(&d);
 	return 0;
 }

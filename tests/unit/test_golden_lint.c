@@ -53,7 +53,8 @@ static void say(struct world *w, const char *what, const char *value)
 	} else if (strcmp(what, "resolver") == 0) {
 		w->in.around = &w->around;
 		assert_true(w->around.n_resolvers < 4);
-		if (strcmp(value, "none") != 0)
+		w->in.no_resolvers = strcmp(value, "none") == 0;
+		if (!w->in.no_resolvers)
 			assert_int_equal(
 			    bh_addr_parse(value, &w->resolvers[w->around.n_resolvers++]), 0);
 	}
