@@ -173,11 +173,14 @@ static json_t *warnings(const struct bh_agent *a)
 
 static json_t *status_revision(const struct bh_agent *a)
 {
+	const struct bh_generation *g = bh_reconcile_enforced(a->rc);
 	struct bh_reconcile_state st;
 
 	bh_reconcile_state_get(a->rc, &st);
-	return json_pack("{s:I, s:I, s:s?}", "wanted", (json_int_t)st.wanted, "enforced",
-			 (json_int_t)st.enforced, "error", st.error);
+	return json_pack("{s:I, s:I, s:I, s:s?}", "wanted", (json_int_t)st.wanted, "enforced",
+			 (json_int_t)st.enforced, "rules",
+			 (json_int_t)(g ? bh_ruleset_revision(g->rules->rs) : 0), "error",
+			 st.error);
 }
 
 static json_t *status_policies(const struct bh_agent *a)

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "agent/attachment.h"
+#include "agent/builder.h"
 #include "agent/records.h"
 #include "common/file.h"
 #include "common/json.h"
@@ -57,7 +58,7 @@ struct fixture {
 	char dir[64], path[128];
 	struct bh_vlog *log;
 	struct bh_endpoints *eps;
-	struct bh_compiler *compiler;
+	struct bh_builder *builder;
 	struct bh_generation *g;
 	struct bh_history history;
 	struct bh_records *records;
@@ -91,7 +92,7 @@ static int setup(void **state)
 	struct bh_vlog_config cfg = { .path = f->path, .node = "n1", .boot = "0123456789abcdef" };
 	static const struct bh_manifests none = BH_MANIFESTS_INIT;
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
-	struct bh_wanted w = { .node = "n1" };
+	struct bh_wanted w = { .node = "n1", .revision = 42 };
 	struct bh_manifest *m;
 
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bh-records.XXXXXX");
@@ -107,9 +108,10 @@ static int setup(void **state)
 	add_endpoint(f, "client", "role", "client", "10.1.0.5", "fd00::5");
 	add_endpoint(f, "intruder", "role", "none", "10.1.0.6", "fd00::6");
 	add_endpoint(f, "db", "app", "db", "10.1.0.7", "fd00::7");
-	assert_int_equal(bh_compiler_new(&f->compiler), 0);
+	assert_int_equal(bh_builder_new(&f->builder), 0);
 	w.policies = p;
-	assert_int_equal(bh_generation_new(f->compiler, &w, f->eps, 42, &f->g, NULL), 0);
+	w.eps = f->eps;
+	assert_int_equal(bh_builder_build(f->builder, &w, &f->g, NULL), 0);
 	bh_history_add(&f->history, f->g, 7);
 	assert_int_equal(bh_records_new(f->log, &f->history, &f->records), 0);
 	*state = f;
@@ -124,7 +126,7 @@ static int teardown(void **state)
 	bh_vlog_free(f->log);
 	bh_history_done(&f->history);
 	bh_generation_unref(f->g);
-	bh_compiler_free(f->compiler);
+	bh_builder_free(f->builder);
 	bh_endpoints_free(f->eps);
 	(void)unlink(f->path);
 	(void)rmdir(f->dir);
