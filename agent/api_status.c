@@ -220,13 +220,13 @@ static json_t *status_kernel(const struct bh_agent *a)
 
 	if (r < 0)
 		bh_debug("counters: %s", bh_err_text(&err, r));
-	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "epoch",
+	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "epoch",
 			 (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
 			 caps->native_queue ? "native" : "xt", "owner",
 			 caps->owner_persist ? "persist" : "none", "counters", "refused",
 			 (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued",
-			 (json_int_t)c.queued, "quarantined", (json_int_t)c.quarantined, "spoofed",
-			 (json_int_t)c.spoofed);
+			 (json_int_t)c.queued, "unwatched", (json_int_t)c.unwatched, "quarantined",
+			 (json_int_t)c.quarantined, "spoofed", (json_int_t)c.spoofed);
 }
 
 static json_t *status_workers(const struct bh_agent *a)
