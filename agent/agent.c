@@ -23,7 +23,6 @@
 #include "common/json.h"
 #include "common/limits.h"
 #include "common/log.h"
-#include "common/parse.h"
 #include "common/util.h"
 #include "config.h"
 
@@ -181,6 +180,10 @@ static void on_pass(void *arg, int r)
 	if (a->changed) {
 		const struct bh_generation *g = bh_reconcile_enforced(a->rc);
 
+		/* Of a revision without rules of its own only the disk will know. */
+		if (g->revision != bh_ruleset_revision(g->rules->rs))
+			bh_agent_save_revision(a);
+
 		bh_agent_event(a, "policy", "enforced",
 			       json_pack("{s:I, s:I, s:s}", "revision", (json_int_t)g->revision,
 					 "policies", (json_int_t)g->policies->set->n_policies,
@@ -214,63 +217,6 @@ static void on_store(void *arg)
 	}
 }
 
-/* ---- the revision on disk ---- */
-
-static char *revision_path(const struct bh_agent *a)
-{
-	char *path;
-
-	return asprintf(&path, "%s/revision", a->cfg.state_dir) < 0 ? NULL : path;
-}
-
-static uint64_t read_revision(const struct bh_agent *a)
-{
-	bh_autofree char *path = revision_path(a), *text = NULL;
-	uint64_t v = 0;
-	size_t size;
-
-	if (!path || bh_file_read(path, 32, &text, &size, NULL) < 0)
-		return 0;
-	text[strcspn(text, "\n")] = '\0';
-	return bh_parse_u64(text, INT64_MAX, &v) < 0 ? 0 : v;
-}
-
-static void save_revision(struct bh_agent *a)
-{
-	bh_autofree char *path = revision_path(a);
-	struct bh_reconcile_state st;
-	struct bh_err err = { 0 };
-	char text[32];
-	int n, r;
-
-	bh_reconcile_state_get(a->rc, &st);
-	if (!path || st.wanted == a->saved_revision)
-		return;
-	n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)st.wanted);
-	r = bh_file_write(path, text, (size_t)n, 0600, &err);
-	if (r < 0) {
-		static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
-
-		bh_log_limited(&limit, BH_LOG_WARNING, "%s", bh_err_text(&err, r));
-		return;
-	}
-	a->saved_revision = st.wanted;
-}
-
-/* The last one anybody knows: the workers outlived the agent and may know a later one than the disk. */
-static uint64_t last_revision(const struct bh_agent *a)
-{
-	uint64_t last = read_revision(a);
-
-	for (unsigned i = 0; i < bh_pool_count(a->pool); i++) {
-		struct bh_pool_worker w;
-
-		bh_pool_get(a->pool, i, &w);
-		last = BH_MAX(last, w.revision);
-	}
-	return last;
-}
-
 /* ---- time and signals ---- */
 
 static int on_tick(struct bh_source *s, void *arg)
@@ -283,7 +229,7 @@ static int on_tick(struct bh_source *s, void *arg)
 	bh_agent_bury(a, now);
 	if (a->cni)
 		bh_cni_server_tick(a->cni, now);
-	save_revision(a);
+	bh_agent_save_revision(a);
 	bh_agent_note_refused(a);
 	return 0;
 }
@@ -479,7 +425,7 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 					  .kernel = a->kernel,
 					  .node = a->cfg.node_name,
 					  .around = &a->around,
-					  .revision = last_revision(a),
+					  .revision = bh_agent_last_revision(a),
 					  .done = on_pass,
 					  .time = on_time,
 					  .arg = a };
@@ -585,7 +531,7 @@ void bh_agent_stop(struct bh_agent *a)
 	a->pool = bh_pool_free(a->pool);
 	a->records = bh_records_free(a->records);
 	if (a->rc)
-		save_revision(a);
+		bh_agent_save_revision(a);
 	if (a->started)
 		bh_agent_event(a, "agent", "stopped", NULL);
 	if (a->log)

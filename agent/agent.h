@@ -99,6 +99,11 @@ void bh_agent_flush_records(struct bh_agent *a);
 void bh_agent_note_refused(struct bh_agent *a);
 void bh_agent_find_unheard(struct bh_agent *a);
 
+/* Writes the present revision down, if it is not. */
+void bh_agent_save_revision(struct bh_agent *a);
+/* The last one anybody knows: the workers outlived the agent and may know a later one than the disk. */
+uint64_t bh_agent_last_revision(const struct bh_agent *a);
+
 /* One line of the `policy` or `agent` kind: {"kind": @kind, "event": @event, ...@more}; @more is taken, may be NULL. */
 void bh_agent_event(struct bh_agent *a, const char *kind, const char *event, json_t *more);
 

@@ -173,11 +173,14 @@ static json_t *warnings(const struct bh_agent *a)
 
 static json_t *status_revision(const struct bh_agent *a)
 {
+	const struct bh_generation *g = bh_reconcile_enforced(a->rc);
 	struct bh_reconcile_state st;
 
 	bh_reconcile_state_get(a->rc, &st);
-	return json_pack("{s:I, s:I, s:s?}", "wanted", (json_int_t)st.wanted, "enforced",
-			 (json_int_t)st.enforced, "error", st.error);
+	return json_pack("{s:I, s:I, s:I, s:s?}", "wanted", (json_int_t)st.wanted, "enforced",
+			 (json_int_t)st.enforced, "rules",
+			 (json_int_t)(g ? bh_ruleset_revision(g->rules->rs) : 0), "error",
+			 st.error);
 }
 
 static json_t *status_policies(const struct bh_agent *a)
@@ -217,13 +220,13 @@ static json_t *status_kernel(const struct bh_agent *a)
 
 	if (r < 0)
 		bh_debug("counters: %s", bh_err_text(&err, r));
-	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I}}", "epoch",
+	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "epoch",
 			 (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
 			 caps->native_queue ? "native" : "xt", "owner",
 			 caps->owner_persist ? "persist" : "none", "counters", "refused",
 			 (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued",
-			 (json_int_t)c.queued, "quarantined", (json_int_t)c.quarantined, "spoofed",
-			 (json_int_t)c.spoofed);
+			 (json_int_t)c.queued, "unwatched", (json_int_t)c.unwatched, "quarantined",
+			 (json_int_t)c.quarantined, "spoofed", (json_int_t)c.spoofed);
 }
 
 static json_t *status_workers(const struct bh_agent *a)

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/jsonw.h"
 #include "common/util.h"
 
 #include "common/banned.h"
@@ -15,7 +14,6 @@
 struct bh_endpoints {
 	struct bh_ep *by_key;
 	struct bh_ep_addr *by_addr;
-	struct bh_ep_group *groups;
 	struct bh_ep **changed;
 	size_t n_changed, cap_changed;
 	bool changes_lost;
@@ -36,6 +34,7 @@ struct bh_ep *bh_ep_new(const char *network, const char *id, const char *ifname)
 	if (!ep)
 		return NULL;
 	ep->refs = 1;
+	ep->place = BH_EP_NO_PLACE;
 	ep->key = make_key(network, id, ifname);
 	ep->network = strdup(network);
 	ep->id = strdup(id);
@@ -126,70 +125,6 @@ static void leave_addrs(struct bh_endpoints *s, struct bh_ep *ep)
 	free(bh_take_ptr(&ep->addrs));
 }
 
-/* ---- twins ---- */
-
-/* All that selectors and named ports can see, in an order that is always the same (labels are sorted). */
-static char *group_key(const struct bh_endpoint *e)
-{
-	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
-
-	bh_jsonw_str(&b, e->ns);
-	bh_jsonw_labels(&b, &e->labels);
-	for (size_t i = 0; i < e->n_ports; i++) {
-		bh_jsonw_str(&b, e->ports[i].name);
-		bh_buf_printf(&b, "%u/%u", e->ports[i].port, e->ports[i].l4);
-	}
-	return bh_buf_take(&b);
-}
-
-static int join_group(struct bh_endpoints *s, struct bh_ep *ep)
-{
-	bh_autofree char *key = group_key(ep->e);
-	struct bh_ep_group *g = NULL;
-
-	if (!key)
-		return -ENOMEM;
-	HASH_FIND(hh, s->groups, key, strlen(key), g);
-	if (!g) {
-		g = calloc(1, sizeof(*g));
-		if (!g)
-			return -ENOMEM;
-		g->key = bh_take_ptr(&key);
-		HASH_ADD_KEYPTR(hh, s->groups, g->key, strlen(g->key), g);
-		if (!g->hh.tbl) {
-			free(g->key);
-			free(g);
-			return -ENOMEM;
-		}
-	}
-	ep->group = g;
-	ep->prev_twin = NULL;
-	ep->next_twin = g->first;
-	if (g->first)
-		g->first->prev_twin = ep;
-	g->first = ep;
-	return 0;
-}
-
-static void leave_group(struct bh_endpoints *s, struct bh_ep *ep)
-{
-	struct bh_ep_group *g = ep->group;
-
-	if (ep->prev_twin)
-		ep->prev_twin->next_twin = ep->next_twin;
-	else
-		g->first = ep->next_twin;
-	if (ep->next_twin)
-		ep->next_twin->prev_twin = ep->prev_twin;
-	ep->group = NULL;
-	ep->next_twin = ep->prev_twin = NULL;
-	if (g->first)
-		return;
-	HASH_DEL(s->groups, g);
-	free(g->key);
-	free(g);
-}
-
 /* ---- changes ---- */
 
 static void note_change(struct bh_endpoints *s, struct bh_ep *ep)
@@ -228,7 +163,6 @@ void bh_endpoints_remove(struct bh_endpoints *s, struct bh_ep *ep)
 		return;
 	HASH_DEL(s->by_key, ep);
 	leave_addrs(s, ep);
-	leave_group(s, ep);
 	note_change(s, ep);
 	ep->member = false;
 	bh_ep_unref(ep);
@@ -251,13 +185,10 @@ int bh_endpoints_put(struct bh_endpoints *s, struct bh_ep *ep)
 	if (old)
 		bh_endpoints_remove(s, old);
 	ep->hh.tbl = NULL; /* it may have been a member before */
-	if (join_group(s, ep) < 0)
-		return -ENOMEM;
 	if (enter_addrs(s, ep) == 0)
 		HASH_ADD_KEYPTR(hh, s->by_key, ep->key, strlen(ep->key), ep);
 	if (!ep->hh.tbl) {
 		leave_addrs(s, ep);
-		leave_group(s, ep);
 		return -ENOMEM;
 	}
 	ep->member = true;

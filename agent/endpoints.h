@@ -41,8 +41,7 @@ struct bh_ep {
 	bool labels_final;   /* false: an engine has yet to say who this is */
 
 	/* Main thread. */
-	struct bh_ep_group *group; /* of those who look the same; NULL: not in the list */
-	struct bh_ep *next_twin, *prev_twin;
+	uint32_t place;           /* in the newest roster (agent/builder.c) */
 	struct bh_ep_addr *addrs; /* of e->n_addrs; NULL: not in the list */
 	bool member;              /* in the list of endpoints now */
 	bool fresh;               /* connections of its addresses may be older than it */
@@ -50,20 +49,12 @@ struct bh_ep {
 	bh_msec_t gone;           /* its link vanished then; 0: it is there */
 };
 
+#define BH_EP_NO_PLACE UINT32_MAX
+
 struct bh_ep *bh_ep_new(const char *network, const char *id, const char *ifname);
 struct bh_ep *bh_ep_ref(struct bh_ep *ep);
 struct bh_ep *bh_ep_unref(struct bh_ep *ep);
 BH_DEFINE_CLEANUP(struct bh_ep, bh_ep_unref);
-
-/*
- * Endpoints that no policy can tell apart but by address: namespace, labels and named ports are the same. Most
- * containers of a host have such twins, and are of a class that is known when they come.
- */
-struct bh_ep_group {
-	UT_hash_handle hh; /* by key */
-	char *key;
-	struct bh_ep *first;
-};
 
 struct bh_endpoints;
 

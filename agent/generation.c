@@ -25,40 +25,56 @@ static struct bh_rules *rules_unref(struct bh_rules *r)
 	return NULL;
 }
 
-static struct bh_roster *roster_unref(struct bh_roster *r)
+struct bh_roster *bh_roster_new(void)
+{
+	struct bh_roster *r = calloc(1, sizeof(*r));
+
+	if (r)
+		r->refs = 1;
+	return r;
+}
+
+struct bh_roster *bh_roster_ref(struct bh_roster *r)
+{
+	r->refs++;
+	return r;
+}
+
+struct bh_roster *bh_roster_unref(struct bh_roster *r)
 {
 	if (!r || --r->refs > 0)
 		return NULL;
-	for (size_t i = 0; i < r->n; i++)
-		bh_ep_unref(r->local[i]);
-	free(r->eps);
-	free(r->local);
-	free(r->shadowed);
+	for (size_t i = 0; i < r->n; i++) {
+		bh_ep_unref(r->v[i].local);
+		bh_manifest_unref(r->v[i].owner);
+	}
+	free(r->v);
 	free(r);
 	return NULL;
 }
 
-static int roster_add(struct bh_roster *r, const struct bh_endpoint *e, struct bh_ep *ep)
+struct bh_roster *bh_roster_copy(const struct bh_roster *from, const uint32_t *without, size_t n)
 {
-	if (r->n == r->cap) {
-		size_t cap = r->cap ? r->cap * 2 : 64;
-		const struct bh_endpoint **eps =
-		    reallocarray(r->eps, cap, sizeof(const struct bh_endpoint *));
-		struct bh_ep **local;
+	bh_cleanup(bh_roster_unrefp) struct bh_roster *r = bh_roster_new();
 
-		if (!eps)
-			return -ENOMEM;
-		r->eps = eps;
-		local = reallocarray(r->local, cap, sizeof(struct bh_ep *));
-		if (!local)
-			return -ENOMEM;
-		r->local = local;
-		r->cap = cap;
+	if (!r)
+		return NULL;
+	r->v = calloc(from->n + 1, sizeof(*r->v));
+	if (!r->v)
+		return NULL;
+	r->cap = from->n + 1;
+	memcpy(r->v, from->v, from->n * sizeof(*r->v));
+	for (size_t i = 0; i < n; i++)
+		r->v[without[i]] = (struct bh_member){ .e = NULL };
+	for (; r->n < from->n; r->n++) {
+		struct bh_member *m = &r->v[r->n];
+
+		if (m->local)
+			(void)bh_ep_ref(m->local);
+		if (m->owner)
+			(void)bh_manifest_ref(m->owner);
 	}
-	r->eps[r->n] = e;
-	r->local[r->n] = ep ? bh_ep_ref(ep) : NULL;
-	r->n++;
-	return 0;
+	return bh_take_ptr(&r);
 }
 
 struct bh_generation *bh_generation_ref(struct bh_generation *g)
@@ -73,287 +89,44 @@ struct bh_generation *bh_generation_unref(struct bh_generation *g)
 		return NULL;
 	free(g->addrs);
 	rules_unref(g->rules);
-	roster_unref(g->roster);
+	bh_roster_unref(g->roster);
 	bh_policies_unref(g->policies);
 	free(g);
 	return NULL;
 }
 
-/* ---- compiling ---- */
-
-static int list_endpoints(struct bh_generation *g, const struct bh_endpoints *eps, const char *node)
+struct bh_generation *bh_generation_new(struct bh_policies *policies, struct bh_roster *roster,
+					struct bh_compiled *c, const struct bh_generation *before)
 {
-	const struct bh_policy_set *set = g->policies->set;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < set->n_endpoints; i++) {
-		struct bh_endpoint *e = set->endpoints[i];
-
-		/* Wired by somebody else, and said to be here: its policies are enforced here. */
-		e->local = bh_streq(e->node, node);
-		r = roster_add(g->roster, e, NULL);
-	}
-	for (struct bh_ep *ep = bh_endpoints_first(eps); r == 0 && ep; ep = bh_endpoints_next(ep)) {
-		/* Who has yet to be named stays in quarantine and is nobody's peer. */
-		if (ep->labels_final)
-			r = roster_add(g->roster, ep->e, ep);
-	}
-	g->roster->compiled = g->roster->n;
-	return r;
-}
-
-static int list_shadowed(struct bh_generation *g)
-{
-	struct bh_roster *r = g->roster;
-
-	for (size_t i = 0; i < r->n && !r->local[i]; i++) {
-		for (size_t k = 0; k < r->eps[i]->n_addrs; k++) {
-			const struct bh_addr *a = &r->eps[i]->addrs[k];
-			struct bh_addr *list;
-
-			if (bh_generation_endpoint(g, a) == r->eps[i])
-				continue;
-			list = reallocarray(r->shadowed, r->n_shadowed + 1, sizeof(*list));
-			if (!list)
-				return -ENOMEM;
-			r->shadowed = list;
-			r->shadowed[r->n_shadowed++] = *a;
-		}
-	}
-	return 0;
-}
-
-static struct bh_generation *blank(struct bh_policies *policies, uint64_t revision)
-{
+	struct bh_compiled taken = *c;
 	struct bh_generation *g = calloc(1, sizeof(*g));
+	bool shared = before && before->rules->rs == taken.rules;
 
-	if (!g)
+	*c = (struct bh_compiled){ .rules = NULL };
+	if (g)
+		g->rules = shared ? before->rules : calloc(1, sizeof(*g->rules));
+	if (!g || !g->rules) {
+		free(g);
+		bh_compiled_done(&taken);
 		return NULL;
+	}
 	g->refs = 1;
-	g->revision = revision;
-	g->policies = bh_policies_ref(policies);
-	return g;
-}
-
-int bh_generation_new(struct bh_compiler *c, const struct bh_wanted *w,
-		      const struct bh_endpoints *eps, uint64_t revision, struct bh_generation **ret,
-		      struct bh_err *err)
-{
-	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = blank(w->policies, revision);
-	struct bh_compiled compiled = { .rules = NULL };
-	int r = -ENOMEM;
-
-	if (g) {
-		g->rules = calloc(1, sizeof(*g->rules));
-		g->roster = calloc(1, sizeof(*g->roster));
-	}
-	if (g && g->rules && g->roster) {
-		g->rules->refs = 1;
-		g->roster->refs = 1;
-		r = list_endpoints(g, eps, w->node);
-	}
-	if (r < 0)
-		return bh_err_set(err, r, "out of memory");
-	r = bh_compile(c,
-		       &(struct bh_compile_input){
-			   .set = w->policies->set,
-			   .eps = g->roster->eps,
-			   .n_eps = g->roster->n,
-			   .around = w->around,
-			   .now = w->now,
-			   .revision = revision,
-		       },
-		       &compiled, err);
-	if (r < 0)
-		return bh_err_wrap(err, r, "the policies cannot be compiled");
-	g->rules->rs = compiled.rules;
-	g->addrs = compiled.addrs;
-	g->n_addrs = compiled.n_addrs;
-	if (list_shadowed(g) < 0)
-		return bh_err_set(err, -ENOMEM, "out of memory");
-	(void)bh_ruleset_data(g->rules->rs, &g->bytes);
-	g->bytes += g->n_addrs * sizeof(*g->addrs) +
-		    g->roster->n * (sizeof(*g->roster->eps) + sizeof(*g->roster->local));
-	*ret = bh_take_ptr(&g);
-	return 0;
-}
-
-/* ---- deriving ---- */
-
-/* The roster also holds those who went: it is compiled anew when they become many. */
-#define ROSTER_SLACK 1024U
-
-static int by_addr(const void *a, const void *b)
-{
-	const struct bh_addr_class *x = a, *y = b;
-
-	return bh_addr_cmp(&x->addr, &y->addr);
-}
-
-/*
- * A class is a vector of selectors, CIDR pieces and named ports (policy/compile.h). Twins agree in the first and the
- * last; addresses that would have the same class if they were no endpoint's agree in the second.
- */
-static uint32_t class_by_twin(const struct bh_generation *g, const struct bh_ep *ep,
-			      const struct bh_addr *a)
-{
-	uint32_t outside = bh_ruleset_outside_class(g->rules->rs, a);
-	unsigned looked = 0;
-
-	for (const struct bh_ep *t = ep->group ? ep->group->first : NULL; t && looked < 64;
-	     t = t->next_twin, looked++) {
-		for (size_t i = 0; i < t->e->n_addrs; i++) {
-			const struct bh_addr *ta = &t->e->addrs[i];
-			const struct bh_addr_class *ac;
-
-			if (t == ep || ta->family != a->family ||
-			    bh_ruleset_outside_class(g->rules->rs, ta) != outside)
-				continue;
-			ac = bh_generation_addr(g, ta);
-			if (ac && ac->local && bh_generation_local(g, ta) == t)
-				return ac->cls;
-		}
-	}
-	return 0;
-}
-
-struct delta {
-	struct bh_addr_class *add; /* sorted */
-	size_t n_add;
-	struct bh_addr *gone; /* sorted */
-	size_t n_gone;
-};
-
-static void delta_done(struct delta *d)
-{
-	free(d->add);
-	free(d->gone);
-}
-
-static int by_plain_addr(const void *a, const void *b)
-{
-	return bh_addr_cmp(a, b);
-}
-
-static int delta_add(const struct bh_generation *from, struct bh_ep *ep, struct delta *d)
-{
-	size_t index = from->roster->n;
-
-	for (size_t i = 0; i < ep->e->n_addrs; i++) {
-		const struct bh_addr *a = &ep->e->addrs[i];
-		uint32_t cls = class_by_twin(from, ep, a);
-
-		/* Who has it now may be leaving, or be a manifest's: the compiler knows who wins. */
-		if (cls == 0 || bh_generation_addr(from, a))
-			return -EAGAIN;
-		d->add[d->n_add++] = (struct bh_addr_class){
-			.addr = *a, .cls = cls, .local = true, .endpoint = (uint32_t)index
-		};
-	}
-	return roster_add(from->roster, ep->e, ep);
-}
-
-/* Somebody else who claims the address, too, would have it now: only a manifest can. */
-static bool is_shadowed(const struct bh_roster *r, const struct bh_addr *a)
-{
-	for (size_t i = 0; i < r->n_shadowed; i++)
-		if (bh_addr_eq(&r->shadowed[i], a))
-			return true;
-	return false;
-}
-
-static int delta_gone(const struct bh_generation *from, const struct bh_ep *ep, struct delta *d)
-{
-	for (size_t i = 0; i < ep->e->n_addrs; i++) {
-		const struct bh_addr *a = &ep->e->addrs[i];
-
-		if (bh_generation_local(from, a) != ep)
-			continue;
-		if (is_shadowed(from->roster, a))
-			return -EAGAIN;
-		d->gone[d->n_gone++] = *a;
-	}
-	return 0;
-}
-
-static int make_delta(struct bh_generation *from, struct bh_ep *const *changed, size_t n_changed,
-		      struct delta *d)
-{
-	size_t n = 1;
-	int r = 0;
-
-	for (size_t i = 0; i < n_changed; i++)
-		n += changed[i]->e->n_addrs;
-	d->add = calloc(n, sizeof(*d->add));
-	d->gone = calloc(n, sizeof(*d->gone));
-	if (!d->add || !d->gone)
-		return -ENOMEM;
-	for (size_t i = 0; r == 0 && i < n_changed; i++) {
-		struct bh_ep *ep = changed[i];
-
-		if (!ep->labels_final)
-			continue;
-		if (!ep->member)
-			r = delta_gone(from, ep, d);
-		else if (bh_generation_local(from, &ep->e->addrs[0]) != ep)
-			r = delta_add(from, ep, d);
-	}
-	if (r < 0)
-		return r;
-	qsort(d->add, d->n_add, sizeof(*d->add), by_addr);
-	qsort(d->gone, d->n_gone, sizeof(*d->gone), by_plain_addr);
-	return 0;
-}
-
-/* Both lists are sorted: one walk. */
-static void merge(const struct bh_generation *from, const struct delta *d, struct bh_generation *g)
-{
-	size_t add = 0, gone = 0;
-
-	for (size_t i = 0; i < from->n_addrs; i++) {
-		const struct bh_addr_class *ac = &from->addrs[i];
-
-		while (add < d->n_add && bh_addr_cmp(&d->add[add].addr, &ac->addr) < 0)
-			g->addrs[g->n_addrs++] = d->add[add++];
-		while (gone < d->n_gone && bh_addr_cmp(&d->gone[gone], &ac->addr) < 0)
-			gone++;
-		if (gone < d->n_gone && bh_addr_eq(&d->gone[gone], &ac->addr))
-			continue;
-		g->addrs[g->n_addrs++] = *ac;
-	}
-	while (add < d->n_add)
-		g->addrs[g->n_addrs++] = d->add[add++];
-}
-
-int bh_generation_derive(struct bh_generation *from, struct bh_ep *const *changed, size_t n_changed,
-			 struct bh_generation **ret)
-{
-	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = NULL;
-	bh_cleanup(delta_done) struct delta d = { .add = NULL };
-	int r;
-
-	if (from->roster->n + n_changed > from->roster->compiled + ROSTER_SLACK)
-		return -EAGAIN;
-	r = make_delta(from, changed, n_changed, &d);
-	if (r < 0)
-		return r;
-	g = blank(from->policies, from->revision);
-	if (!g)
-		return -ENOMEM;
-	g->addrs = calloc(from->n_addrs + d.n_add + 1, sizeof(*g->addrs));
-	if (!g->addrs)
-		return -ENOMEM;
-	g->rules = from->rules;
 	g->rules->refs++;
-	g->roster = from->roster;
-	g->roster->refs++;
-	merge(from, &d, g);
-	for (size_t i = 1; i < g->n_addrs && d.n_add > 0; i++)
-		if (bh_addr_eq(&g->addrs[i - 1].addr, &g->addrs[i].addr))
-			return -EAGAIN; /* two who came claim the same one */
-	g->bytes = g->n_addrs * sizeof(*g->addrs);
-	*ret = bh_take_ptr(&g);
-	return 0;
+	if (shared)
+		bh_ruleset_free(taken.rules);
+	else
+		g->rules->rs = taken.rules;
+	g->revision = bh_ruleset_revision(g->rules->rs);
+	g->policies = bh_policies_ref(policies);
+	g->roster = bh_roster_ref(roster);
+	g->addrs = taken.addrs;
+	g->n_addrs = taken.n_addrs;
+	if (!shared)
+		(void)bh_ruleset_data(g->rules->rs, &g->bytes);
+	g->bytes += g->n_addrs * sizeof(*g->addrs);
+	if (!before || before->roster != roster)
+		g->bytes += roster->n * sizeof(*roster->v);
+	return g;
 }
 
 /* ---- questions ---- */
@@ -382,14 +155,14 @@ const struct bh_endpoint *bh_generation_endpoint(const struct bh_generation *g,
 {
 	const struct bh_addr_class *ac = bh_generation_addr(g, a);
 
-	return ac && ac->endpoint < g->roster->n ? g->roster->eps[ac->endpoint] : NULL;
+	return ac && ac->endpoint < g->roster->n ? g->roster->v[ac->endpoint].e : NULL;
 }
 
 const struct bh_ep *bh_generation_local(const struct bh_generation *g, const struct bh_addr *a)
 {
 	const struct bh_addr_class *ac = bh_generation_addr(g, a);
 
-	return ac && ac->endpoint < g->roster->n ? g->roster->local[ac->endpoint] : NULL;
+	return ac && ac->endpoint < g->roster->n ? g->roster->v[ac->endpoint].local : NULL;
 }
 
 static int by_number(const void *a, const void *b)
@@ -511,7 +284,7 @@ struct bh_generation *bh_history_find(const struct bh_history *h, unsigned epoch
 struct bh_generation *bh_history_revision(const struct bh_history *h, uint64_t revision)
 {
 	for (size_t age = 0; age < h->n; age++)
-		if (h->items[nth(h, age)].g->revision == revision)
+		if (bh_ruleset_revision(h->items[nth(h, age)].g->rules->rs) == revision)
 			return h->items[nth(h, age)].g;
 	return NULL;
 }

@@ -2,9 +2,8 @@
 /*
  * agent/generation.h - what is or was in force: policies, endpoints and the rule set compiled from them
  *
- * A change of policies is compiled, and makes a new revision. So does an endpoint of a kind that was not
- * there. An endpoint that comes where policies cannot tell it from one that is there, or goes, changes only the list of
- * addresses: the rule set is shared with the generation before, and costs nothing.
+ * Made by agent/builder.h. Generations share what did not change between them: the rule set, if only addresses did; the
+ * roster, always for a while.
  *
  * Generations are immutable and counted. The last 64 are kept (fewer if they are large), so that what a worker or
  * the kernel reports late is resolved by what it was decided with.
@@ -26,51 +25,44 @@ struct bh_rules {
 	size_t n_contract_reasons;
 };
 
-/* Who the addresses belong to; shared, and only ever added to. */
+/* Somebody who is, was, or has a place where nobody is (all NULL). */
+struct bh_member {
+	const struct bh_endpoint *e;
+	struct bh_ep *local;       /* our record; NULL: a manifest's */
+	struct bh_manifest *owner; /* of a manifest's */
+};
+
+/* Who the addresses belong to; shared. A place that was given is not given again. */
 struct bh_roster {
 	unsigned refs;
-	const struct bh_endpoint **eps; /* manifests first, then local ones */
-	struct bh_ep **local;           /* beside it: our record of each, NULL for a manifest's */
+	struct bh_member *v;
 	size_t n, cap;
-	size_t compiled;          /* of n: those that the rule set was compiled with */
-	struct bh_addr *shadowed; /* claimed by manifests, and somebody else's while he is there */
-	size_t n_shadowed;
 };
+
+struct bh_roster *bh_roster_new(void);
+/* A copy in which these places are nobody's. NULL: no memory */
+struct bh_roster *bh_roster_copy(const struct bh_roster *from, const uint32_t *without, size_t n);
+struct bh_roster *bh_roster_ref(struct bh_roster *r);
+struct bh_roster *bh_roster_unref(struct bh_roster *r);
+BH_DEFINE_CLEANUP(struct bh_roster, bh_roster_unref);
 
 struct bh_generation {
 	unsigned refs;
-	uint64_t revision; /* of the rule set */
+	uint64_t revision; /* of the change that made it; the rule set may have an earlier one */
 	struct bh_policies *policies;
 	struct bh_rules *rules;
 	struct bh_roster *roster;
-	struct bh_addr_class *addrs; /* sorted; endpoint: index into the roster */
+	struct bh_addr_class *addrs; /* sorted; endpoint: its place in the roster */
 	size_t n_addrs;
 	size_t bytes; /* about what it holds in memory of its own */
 };
 
-/* What is to be compiled, beside endpoints. */
-struct bh_wanted {
-	struct bh_policies *policies;
-	const struct bh_surroundings *around; /* NULL: nothing is known */
-	const char *node;                     /* Endpoint manifests of this node are local */
-	int64_t now;                          /* UNIX seconds */
-};
-
-/* Compiles. Return: 0, -E2BIG, -EINVAL, -ENOMEM */
-int bh_generation_new(struct bh_compiler *c, const struct bh_wanted *w,
-		      const struct bh_endpoints *eps, uint64_t revision, struct bh_generation **ret,
-		      struct bh_err *err) bh_must_check;
-
-/**
- * bh_generation_derive() - The same rule set with other addresses
- * @changed:	Who came or went since @from
- *
- * Return: 0; -EAGAIN: somebody came of a kind that is not there yet, or something else that has to be compiled;
- *	   -ENOMEM
+/*
+ * From what was compiled, which is taken (@c is empty afterwards), also on failure. @before: whose rules are shared if
+ * they are the same; may be NULL. NULL: no memory
  */
-int bh_generation_derive(struct bh_generation *from, struct bh_ep *const *changed, size_t n_changed,
-			 struct bh_generation **ret) bh_must_check;
-
+struct bh_generation *bh_generation_new(struct bh_policies *policies, struct bh_roster *roster,
+					struct bh_compiled *c, const struct bh_generation *before);
 struct bh_generation *bh_generation_ref(struct bh_generation *g);
 struct bh_generation *bh_generation_unref(struct bh_generation *g);
 BH_DEFINE_CLEANUP(struct bh_generation, bh_generation_unref);
@@ -105,6 +97,7 @@ void bh_history_add(struct bh_history *h, struct bh_generation *g, unsigned epoc
 void bh_history_epoch(struct bh_history *h, unsigned epoch);
 /* Borrowed. The newest that has this reason (0: any) in this epoch, else in any; NULL: none. */
 struct bh_generation *bh_history_find(const struct bh_history *h, unsigned epoch, uint32_t reason);
+/* The newest whose rule set has that revision: what workers name. */
 struct bh_generation *bh_history_revision(const struct bh_history *h, uint64_t revision);
 struct bh_generation *bh_history_newest(const struct bh_history *h);
 

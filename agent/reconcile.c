@@ -6,9 +6,10 @@
  *
  * Workers and agent share one table. New addresses are put into it before the rule set is published,
  * addresses that go are taken out after the kernel has forgotten them. An address whose class changes has
- * two meanings for a moment, so then the workers get a new table together with the new rule set; likewise
+ * two meanings for a moment, so then the workers get a new table together with their rule set; likewise
  * when the old one is three quarters full, and when the contents of the old one are uncertain because a
- * pass failed halfway. A worker whose rule set does not know a class finds no contract for it and
+ * pass failed halfway. Where only addresses come and go there is nothing to publish: what is put into the table, they
+ * know. A worker whose rule set does not know a class finds no contract for it and
  * answers with the protocol it sees; the kernel decides.
  *
  * DOC: Addresses that come again
@@ -30,6 +31,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/builder.h"
 #include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -43,7 +45,7 @@
 
 struct bh_reconcile {
 	struct bh_reconcile_config cfg;
-	struct bh_compiler *compiler;
+	struct bh_builder *builder;
 	struct bh_source *timer;
 	struct bh_wallclock *clock;
 	uint64_t wanted, enforced;
@@ -52,10 +54,12 @@ struct bh_reconcile {
 
 	struct bh_addrtable *table;      /* as the workers have it; NULL: none yet */
 	bool table_uncertain;            /* its contents may differ from the enforced revision's */
+	struct bh_generation *built;     /* what is wanted; NULL: it could not be compiled */
 	struct bh_generation *published; /* the workers' */
 	struct bh_history history;       /* the newest is enforced */
 	bool bump_due;                   /* the kernel has the rules, but not the epoch */
 	bool renew_due; /* time or surroundings: the rules are not what they were */
+	bool all_due;   /* who came and went is not known */
 	bool running;
 };
 
@@ -176,7 +180,8 @@ static int publish(struct bh_reconcile *rc, struct bh_generation *g, struct bh_e
 		return r;
 	/* From here on the table holds what is in force and what is to be: not the one nor the other. */
 	rc->table_uncertain = true;
-	r = bh_pool_publish(rc->cfg.pool, g->rules->rs, table, err);
+	if (fresh || !rc->published || rc->published->rules != g->rules)
+		r = bh_pool_publish(rc->cfg.pool, g->rules->rs, table, err);
 	if (r < 0) {
 		if (fresh)
 			bh_addrtable_free(table);
@@ -215,48 +220,17 @@ static void set_in_force(struct bh_reconcile *rc, struct bh_generation *g, unsig
 	(void)walk(addrs_of(bh_history_newest(&rc->history)), addrs_of(g), &d, NULL, take_addr,
 		   rc->table);
 	rc->table_uncertain = false;
-	rc->enforced = g->revision;
-	bh_history_add(&rc->history, g, epoch_before);
+	/* A failure that left nothing behind may have counted. */
+	rc->enforced = rc->wanted = g->revision;
+	if (g != bh_history_newest(&rc->history))
+		bh_history_add(&rc->history, g, epoch_before);
 	bh_history_epoch(&rc->history, bh_kernel_epoch(rc->cfg.kernel));
-}
-
-/*
- * The short way: who came or went is of a kind that is there, so the rule set that everybody runs stays. Its revision
- * stays, too. -EAGAIN: the long way.
- */
-static int derive(struct bh_reconcile *rc, const struct bh_policies *policies,
-		  struct bh_generation **ret)
-{
-	struct bh_generation *now = bh_history_newest(&rc->history);
-	struct bh_ep **changed;
-	size_t n;
-	bool known = bh_endpoints_take_changes(rc->cfg.eps, &changed, &n);
-	int r = -EAGAIN;
-
-	if (known && now && n > 0 && now->policies == policies && !rc->table_uncertain &&
-	    !rc->bump_due && !rc->renew_due && rc->enforced == rc->wanted)
-		r = bh_generation_derive(now, changed, n, ret);
-	rc->bump_due = rc->bump_due || !known;
-	for (size_t i = 0; i < n; i++) {
-		rc->bump_due = rc->bump_due || (changed[i]->member && changed[i]->fresh);
-		changed[i]->fresh = false;
-		bh_ep_unref(changed[i]);
-	}
-	free(changed);
-	return r;
-}
-
-/* The workers look into the same table: what is put there, they know. */
-static int share_new_addrs(struct bh_reconcile *rc, const struct bh_generation *g)
-{
-	return walk(addrs_of(bh_history_newest(&rc->history)), addrs_of(g), &(struct diff){ 0 },
-		    put_addr, NULL, rc->table);
 }
 
 /* A clock that is set while we look is told to us by the same timer. */
 static void wait_for_time(struct bh_reconcile *rc, int64_t now)
 {
-	int64_t next = bh_compile_next_change(rc->compiler);
+	int64_t next = bh_builder_next_change(rc->builder);
 	int r = bh_wallclock_at(rc->clock, BH_MAX(next, now + 1));
 
 	if (r < 0)
@@ -264,55 +238,93 @@ static void wait_for_time(struct bh_reconcile *rc, int64_t now)
 			 strerrordesc_np(-r));
 }
 
-static int compile(struct bh_reconcile *rc, struct bh_policies *policies,
-		   struct bh_generation **ret, struct bh_err *err)
+/* An address that only comes or goes is no revision of its own. */
+static bool is_news(const struct bh_generation *g, const struct bh_generation *before)
+{
+	return !before || g->rules != before->rules || g->policies != before->policies;
+}
+
+/* What is wanted now becomes rc->built. */
+static int build(struct bh_reconcile *rc, struct bh_policies *policies,
+		 struct bh_ep *const *changed, size_t n, struct bh_err *err)
 {
 	const struct bh_wanted w = { .policies = policies,
 				     .around = rc->cfg.around,
 				     .node = rc->cfg.node,
-				     .now = bh_wallclock_now() };
-	int r = bh_generation_new(rc->compiler, &w, rc->cfg.eps, rc->wanted, ret, err);
+				     .now = bh_wallclock_now(),
+				     .renew = rc->renew_due,
+				     .eps = rc->cfg.eps,
+				     .changed = changed,
+				     .n_changed = n,
+				     .all = rc->all_due,
+				     .revision = rc->wanted + 1 };
+	struct bh_generation *g = NULL;
+	int r = bh_builder_build(rc->builder, &w, &g, err);
 
-	if (r == 0)
-		wait_for_time(rc, w.now);
+	if (r < 0) {
+		rc->built = bh_generation_unref(rc->built);
+		return r;
+	}
+	rc->renew_due = rc->all_due = false;
+	wait_for_time(rc, w.now);
+	if (g != rc->built)
+		g->revision = is_news(g, rc->built) ? ++rc->wanted : rc->built->revision;
+	bh_generation_unref(rc->built);
+	rc->built = g;
+	return 0;
+}
+
+/* Builds with who came or went; whoever is new here brings a new epoch. */
+static int build_wanted(struct bh_reconcile *rc, struct bh_policies *policies, struct bh_err *err)
+{
+	struct bh_ep **changed;
+	size_t n;
+	int r;
+
+	if (!bh_endpoints_take_changes(rc->cfg.eps, &changed, &n))
+		rc->all_due = rc->bump_due = true;
+	for (size_t i = 0; i < n; i++) {
+		rc->bump_due = rc->bump_due || (changed[i]->member && changed[i]->fresh);
+		changed[i]->fresh = false;
+	}
+	r = build(rc, policies, changed, n, err);
+	for (size_t i = 0; i < n; i++)
+		bh_ep_unref(changed[i]);
+	free(changed);
 	return r;
 }
 
 static int pass(struct bh_reconcile *rc, struct bh_err *err)
 {
-	bh_cleanup(bh_generation_unrefp) struct bh_generation *g = NULL;
 	struct bh_policies *policies = bh_store_current(rc->cfg.store);
 	unsigned epoch = bh_kernel_epoch(rc->cfg.kernel);
-	int r = derive(rc, policies, &g);
+	int r;
 
-	if (r == 0 && share_new_addrs(rc, g) < 0) {
-		/* Full: a new table, and that goes with a publication. */
-		rc->table_uncertain = true;
-		g = bh_generation_unref(g);
-		r = -EAGAIN;
-	}
-	if (r < 0) {
-		rc->wanted++;
-		if (!policies)
-			return bh_err_set(
-			    err, -ENODATA,
-			    "no policies are known: the policy folder has errors, and "
-			    "no earlier set can be used");
-		r = compile(rc, policies, &g, err);
-		if (r == 0)
-			r = publish(rc, g, err);
-	}
+	if (!policies)
+		return bh_err_set(err, -ENODATA,
+				  "no policies are known: the policy folder has errors, and "
+				  "no earlier set can be used");
+	r = build_wanted(rc, policies, err);
 	if (r == 0)
-		r = apply(rc, g, err);
+		r = publish(rc, rc->built, err);
+	if (r == 0)
+		r = apply(rc, rc->built, err);
 	if (r < 0) {
 		rc->table_uncertain = true;
-		if (rc->wanted == rc->enforced)
-			rc->wanted++; /* what was to share the revision does not have it yet */
 		return r;
 	}
-	set_in_force(rc, g, epoch);
-	rc->renew_due = false;
+	set_in_force(rc, rc->built, epoch);
 	return 0;
+}
+
+/* What is wanted and not in force has a revision of its own, to be seen by. */
+static void note_failure(struct bh_reconcile *rc)
+{
+	if (rc->wanted != rc->enforced)
+		return;
+	rc->wanted++;
+	if (rc->built && rc->built != bh_history_newest(&rc->history))
+		rc->built->revision = rc->wanted;
 }
 
 int bh_reconcile_now(struct bh_reconcile *rc, struct bh_err *err)
@@ -338,6 +350,7 @@ int bh_reconcile_now(struct bh_reconcile *rc, struct bh_err *err)
 		rc->retry_ms = 0;
 		rc->err = (struct bh_err){ 0 };
 	} else {
+		note_failure(rc);
 		if (strcmp(rc->err.msg, why.msg) != 0)
 			bh_error("revision %llu cannot be enforced, what was in force stays: %s",
 				 (unsigned long long)rc->wanted, bh_err_text(&why, r));
@@ -398,7 +411,7 @@ int bh_reconcile_new(const struct bh_reconcile_config *cfg, struct bh_reconcile 
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	rc->cfg = *cfg;
 	rc->wanted = cfg->revision;
-	r = bh_compiler_new(&rc->compiler);
+	r = bh_builder_new(&rc->builder);
 	if (r == 0)
 		r = bh_loop_add_timer(cfg->loop, "reconcile", on_timer, rc, &rc->timer);
 	if (r < 0)
@@ -421,9 +434,9 @@ struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc)
 	bh_wallclock_free(rc->clock);
 	bh_history_done(&rc->history);
 	bh_generation_unref(rc->published);
+	bh_generation_unref(rc->built);
 	bh_addrtable_free(rc->table);
-	if (rc->compiler)
-		bh_compiler_free(rc->compiler);
+	bh_builder_free(rc->builder);
 	free(rc);
 	return NULL;
 }

@@ -60,8 +60,11 @@ static void put_what(const json_t *v, bool colour, struct bh_buf *out)
 		bh_put_colour(out, colour, BH_COLOUR_YELLOW, "would ");
 		bh_put_colour(out, colour, BH_COLOUR_YELLOW, would);
 	} else if (action) {
-		bh_put_colour(out, colour, BH_COLOUR_YELLOW,
-			      bh_streq(reason, "log") ? "log" : "alert");
+		bh_put_colour(out, colour,
+			      bh_streq(reason, "alert") ? BH_COLOUR_YELLOW : BH_COLOUR_NONE,
+			      bh_streq(text_of(v, "kind"), "learn") ? "learn"
+			      : bh_streq(reason, "log")             ? "log"
+								    : "alert");
 	} else {
 		bh_buf_putc(out, '?');
 	}
@@ -218,7 +221,7 @@ void bh_record_line(const json_t *v, bool colour, struct bh_buf *out)
 	const char *kind = text_of(v, "kind");
 
 	put_time(v, out);
-	if (bh_streq(kind, "violation")) {
+	if (bh_streq(kind, "violation") || bh_streq(kind, "learn")) {
 		put_violation(v, colour, out);
 	} else {
 		bh_put_colour(out, colour, bh_streq(kind, "loss") ? BH_COLOUR_RED : BH_COLOUR_BOLD,

@@ -661,6 +661,24 @@ static uint32_t settle_closed(const struct bh_ruleset *rs, uint32_t word, unsign
 	return word && !w ? BH_WORD_DROP : w;
 }
 
+bool bh_ruleset_may_refuse(const struct bh_ruleset *rs, uint32_t word)
+{
+	const struct bh_contract *c;
+	const struct bh_contract_entry *e;
+
+	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
+		return bh_word_refuses(word);
+	c = bh_ruleset_contract(rs, bh_word_number(word));
+	if (!c || bh_word_refuses(c->other) || bh_word_refuses(c->unknown) ||
+	    bh_word_refuses(c->undecided))
+		return true;
+	e = bh_ruleset_entries(rs, c);
+	for (uint32_t i = 0; i < c->n; i++)
+		if (bh_word_refuses(e[i].word))
+			return true;
+	return false;
+}
+
 struct bh_decision bh_ruleset_settle_both(const struct bh_ruleset *rs, const struct bh_decision *d,
 					  unsigned proto)
 {

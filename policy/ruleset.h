@@ -292,6 +292,12 @@ enum bh_outcome bh_decision_outcome(const struct bh_decision *d);
  * returned as they are; a contract that does not exist gives 0.
  */
 uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned proto);
+/*
+ * Something that may be spoken is refused under this word: false for what is allowed, and for contracts that are there
+ * for the record alone. What cannot be read refuses.
+ */
+bool bh_ruleset_may_refuse(const struct bh_ruleset *rs, uint32_t word);
+
 /* ---- beyond the protocol ---- */
 
 /* What is spoken, as far as it is known. */

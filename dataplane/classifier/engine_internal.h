@@ -84,7 +84,7 @@ void bh_engine_forget(struct bh_engine *e, struct bh_flow *f);
  */
 void bh_engine_settle(struct bh_engine *e, struct bh_flow *f, const struct bh_input *in,
 		      uint32_t id, bh_msec_t now, const char *name);
-/* The flow is refused for what it does, whatever it speaks. */
+/* The flow is refused for what it does, whatever it speaks; unless its contracts refuse nothing at all. */
 void bh_engine_refuse(struct bh_engine *e, struct bh_flow *f, const struct bh_input *in,
 		      enum bh_cause cause);
 

@@ -273,10 +273,15 @@ void bh_engine_refuse(struct bh_engine *e, struct bh_flow *f, const struct bh_in
 	f->cause = (uint8_t)cause;
 	f->by = BH_BY_NONE;
 	f->decider = (uint8_t)in->dir;
-	f->flags |= BH_FLOW_REFUSED;
-	/* The kernel refuses only what its contract refuses. */
-	if (!bh_judge_refuses(&e->rules, f, BH_PROTO_UNKNOWN))
-		f->flags |= BH_FLOW_DROP;
+	if (bh_judge_only_looks(&e->rules, f)) {
+		/* Whoever only looks is in nobody's way, also where he sees nothing. */
+		f->proto = BH_PROTO_UNDECIDED;
+	} else {
+		f->flags |= BH_FLOW_REFUSED;
+		/* The kernel refuses only what its contract refuses. */
+		if (!bh_judge_refuses(&e->rules, f, BH_PROTO_UNKNOWN))
+			f->flags |= BH_FLOW_DROP;
+	}
 	if (cause == BH_CAUSE_OVERLAP_CONFLICT)
 		e->stats.conflicts++;
 	bh_engine_settle(e, f, in, in->p->id, in->p->now, NULL);

@@ -104,6 +104,14 @@ bool bh_judge_refuses(const struct bh_rules *r, const struct bh_flow *f, unsigne
 	return (f->flags & BH_FLOW_CONTRACT) && effect_of(r, f, proto) == EFFECT_REFUSE;
 }
 
+bool bh_judge_only_looks(const struct bh_rules *r, const struct bh_flow *f)
+{
+	/* A word of 0 is a direction that has no say. */
+	return r->rs && (f->flags & BH_FLOW_CONTRACT) &&
+	       (!f->egress || !bh_ruleset_may_refuse(r->rs, f->egress)) &&
+	       (!f->ingress || !bh_ruleset_may_refuse(r->rs, f->ingress));
+}
+
 /* Asks the probes that are still alive. Return: the protocol; 0 if none is certain */
 static unsigned ask_named(struct bh_flow *f, const struct bh_view *v)
 {

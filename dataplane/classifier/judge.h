@@ -34,6 +34,8 @@ struct bh_decision bh_judge_settle(const struct bh_rules *r, const struct bh_flo
 				   unsigned proto);
 /* A contract of the flow refuses @proto. */
 bool bh_judge_refuses(const struct bh_rules *r, const struct bh_flow *f, unsigned proto);
+/* No contract of it refuses anything: it is looked at for the record alone. */
+bool bh_judge_only_looks(const struct bh_rules *r, const struct bh_flow *f);
 
 /**
  * bh_judge_bytes() - What do these bytes say?

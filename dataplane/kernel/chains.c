@@ -33,6 +33,9 @@
  *	TCP, but no SYN: goto midstream_in	# the start must be seen
  *	jump stamp_start			# ct mark = INSPECT|E, START (TCP) or UNDECIDED
  *	goto out }
+ *  chain watch_in {		# an open contract, which is there for the record alone
+ *	TCP, but no SYN: count, goto out	# the start was not seen: nothing to record
+ *	jump stamp_start; goto out }
  *  chain noted_in { jump report_in; goto out }	# allowed, and to be recorded: "allow, report: goto noted_in"
  *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; goto done }
  *  chain fresh_eg, contract_eg: the same for egress, on to done
@@ -61,6 +64,8 @@
  *	contract . result map @contract_result vmap { allow: return, drop: goto no_in, reject: goto no_in }
  *	contract . 0      map @contract_result vmap { ... }
  *	goto no_in }
+ *
+ *  chain watched_in { INSPECT: goto renew; count what was never judged; return }		# of open contracts
  *
  * A flow under inspection (chains_l7.c): l7, verdict, inspect, handshake, to_queue.
  *
@@ -142,6 +147,8 @@ const struct pair bh_chain_noted = { { "noted_in", "noted_eg" } };
 const struct pair bh_chain_no = { { "no_in", "no_eg" } };
 const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
 const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
+const struct pair bh_chain_watch = { { "watch_in", "watch_eg" } };
+const struct pair bh_chain_watched = { { "watched_in", "watched_eg" } };
 static const struct pair refuse = { { "refuse_in", "refuse_eg" } };
 static const struct pair reject = { { "reject_in", "reject_eg" } };
 static const struct pair strike = { { "strike_in", "strike_eg" } };
@@ -344,6 +351,35 @@ static void contracts(struct maker *m)
 	}
 }
 
+/* Contracts that refuse nothing: judged if that can be done, and never in anybody's way. */
+static void open_contracts(struct maker *m)
+{
+	const uint8_t fsra = 0x17;
+	struct bh_x *x = &m->x;
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		const char *chain = bh_chain_watch.name[dir];
+
+		bh_x_rule(x, chain);
+		bh_x_if_tcp_flags(x, fsra, NFT_CMP_NEQ, 0x02);
+		bh_x_counter(x, COUNT_UNWATCHED);
+		bh_x_goto(x, dir == IN ? "out" : "done");
+		bh_x_rule(x, chain);
+		bh_x_jump(x, "stamp_start");
+		bh_x_rule(x, chain);
+		bh_x_goto(x, dir == IN ? "out" : "inspect");
+
+		chain = bh_chain_watched.name[dir];
+		bh_x_rule(x, chain);
+		bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
+		bh_x_goto(x, "renew");
+		bh_x_rule(x, chain);
+		bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+		bh_x_counter(x, COUNT_UNWATCHED);
+		bh_x_return(x);
+	}
+}
+
 static void slow(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -543,6 +579,8 @@ static void names(struct maker *m)
 		&bh_chain_again,
 		&bh_chain_again_ep,
 		&bh_chain_unjudged,
+		&bh_chain_watch,
+		&bh_chain_watched,
 		&bh_chain_no,
 		&bh_chain_why,
 		&bh_chain_why_ep,
@@ -551,8 +589,8 @@ static void names(struct maker *m)
 		&strike,
 		&midstream,
 	};
-	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
-						COUNT_QUARANTINED, COUNT_SPOOFED };
+	static const char *const counters[] = { COUNT_REFUSED,   COUNT_KILLED,      COUNT_QUEUED,
+						COUNT_UNWATCHED, COUNT_QUARANTINED, COUNT_SPOOFED };
 	struct bh_batch *b = m->x.b;
 	uint8_t f = m->x.family;
 
@@ -589,6 +627,7 @@ void bh_chains_make(const struct bh_chains *c)
 	with_epoch(&m);
 	fresh(&m);
 	contracts(&m);
+	open_contracts(&m);
 	slow(&m);
 	untracked(&m);
 	for (unsigned dir = IN; dir <= EG; dir++)

@@ -40,7 +40,7 @@ struct pair {
 
 extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_again, bh_chain_again_ep,
     bh_chain_why, bh_chain_why_ep, bh_chain_report, bh_chain_report_ep, bh_chain_noted, bh_chain_no,
-    bh_chain_contract, bh_chain_unjudged;
+    bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched;
 
 enum { ORIGINAL, REPLY }; /* directions of a connection */
 
@@ -71,6 +71,7 @@ void bh_chain_l7(struct maker *m);
 #define COUNT_REFUSED     "refused"
 #define COUNT_KILLED      "killed"
 #define COUNT_QUEUED      "queued"
+#define COUNT_UNWATCHED   "unwatched"
 #define COUNT_QUARANTINED "quarantined"
 #define COUNT_SPOOFED     "spoofed"
 

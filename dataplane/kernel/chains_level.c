@@ -219,6 +219,7 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 		{ BH_WORD_DROP, NFT_GOTO, no },
 		{ BH_WORD_REJECT, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT, NFT_GOTO, no },
+		{ BH_WORD_CONTRACT | BH_WORD_OPEN, NFT_GOTO, no },
 	};
 
 	begin_level(m, chain, peer, port);
@@ -237,10 +238,13 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 			cases[i] = (struct bh_x_case){ cases[i].key, NFT_RETURN, NULL };
 	else if (m->c->levels[dir] & BH_LEVEL_REPORT)
 		cases[1].chain = bh_chain_noted.name[dir];
-	if (contracts && place == FRESH)
+	if (contracts && place == FRESH) {
 		cases[4].chain = bh_chain_contract.name[dir];
-	else if (contracts)
+		cases[5].chain = bh_chain_watch.name[dir];
+	} else if (contracts) {
 		cases[4].chain = judge_name(dir, peer, port, judge);
+		cases[5].chain = bh_chain_watched.name[dir];
+	}
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 

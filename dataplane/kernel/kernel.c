@@ -379,7 +379,7 @@ static int counting_one(const struct nlmsghdr *h, void *arg)
 	} all[] = {
 		{ "refused", &c->sum->refused },         { "killed", &c->sum->killed },
 		{ "queued", &c->sum->queued },           { "spoofed", &c->sum->spoofed },
-		{ "quarantined", &c->sum->quarantined },
+		{ "quarantined", &c->sum->quarantined }, { "unwatched", &c->sum->unwatched },
 	};
 
 	if (!bh_streq(bh_nl_str(bh_nl_attr(h, NFTA_OBJ_TABLE)), c->table))

@@ -100,6 +100,7 @@ struct bh_kernel_counters { /* packets since the tables were made, both families
 	uint64_t refused;   /* by L3/L4 policy */
 	uint64_t killed;    /* of connections that were cut */
 	uint64_t queued;
+	uint64_t unwatched; /* passed, where a contract is there for the record alone */
 	uint64_t quarantined;
 	uint64_t spoofed;
 };

@@ -10,10 +10,12 @@
  *			cell names "the world", what lies between the pieces is the world
  *	port_*		ranges of ports that cells name -> piece; of ICMP those of this family's
  *	cell		the cells of subjects that have an address of this family here
- *	contract_result	each contract that such a cell refers to: a word for every result that has one of its own,
- *			and one for any other (result 0)
+ *	contract_result	each contract that such a cell refers to and that can refuse: a word for every result that
+ *			has one of its own, and one for any other (result 0)
  *
- * What cannot be read as one of the known words becomes a drop: it never allows. Rows of the own node
+ * What cannot be read as one of the known words becomes a drop: it never allows. A contract that refuses nothing,
+ * whatever is spoken, is "open": it is there for the record, and who cannot be judged passes. (Rules that say so of what
+ * can be refused are not heeded yet: agent/gate.c.) Rows of the own node
  * (BH_CLASS_HOST) stay out: what goes between a container and its node passes input and output, not forward, and those
  * chains ask no cells yet. A rule set that refuses something there is refused as a whole. Types of the other family's ICMP stay out, too.
  *
@@ -378,14 +380,16 @@ void bh_projection_levels(struct bh_projection *p)
 }
 
 /* A word that the chains can read; whatever else it is, it refuses. */
-static uint32_t closed(uint32_t word)
+static uint32_t closed(const struct maker *m, uint32_t word)
 {
 	switch (bh_word_verdict(word)) {
 	case BH_WORD_ALLOW:
 	case BH_WORD_DROP:
 	case BH_WORD_REJECT:
-	case BH_WORD_CONTRACT:
 		return word;
+	case BH_WORD_CONTRACT:
+		return bh_ruleset_may_refuse(m->rs, word) ? word & ~BH_WORD_OPEN
+							  : word | BH_WORD_OPEN;
 	default:
 		return BH_WORD_DROP | bh_word_number(word);
 	}
@@ -408,28 +412,9 @@ static int add_cell(struct maker *m, const struct bh_cell *c)
 	e->key[BH_KEY_L4] = (uint8_t)c->l4;
 	e->key[BH_KEY_CODE] =
 	    c->l4 == icmp_of(m->family) && c->port != BH_PORT_ANY && c->port < BH_PORT_PIECE_BASE;
-	e->data = closed(c->word);
+	e->data = closed(m, c->word);
 	note_level(m->p, e);
 	return 0;
-}
-
-/* Whatever comes of it. */
-static bool may_refuse(const struct maker *m, uint32_t word)
-{
-	const struct bh_contract *c = NULL;
-	const struct bh_contract_entry *e;
-
-	if (bh_word_verdict(word) != BH_WORD_CONTRACT)
-		return bh_word_refuses(word);
-	c = bh_ruleset_contract(m->rs, bh_word_number(word));
-	if (!c || bh_word_refuses(c->other) || bh_word_refuses(c->unknown) ||
-	    bh_word_refuses(c->undecided))
-		return true;
-	e = bh_ruleset_entries(m->rs, c);
-	for (uint32_t i = 0; i < c->n; i++)
-		if (bh_word_refuses(e[i].word))
-			return true;
-	return false;
 }
 
 static int check_own_node(const struct maker *m)
@@ -439,7 +424,7 @@ static int check_own_node(const struct maker *m)
 
 	cells = bh_ruleset_cells(m->rs, &n);
 	for (size_t i = 0; i < n; i++)
-		if (cells[i].peer == BH_CLASS_HOST && may_refuse(m, cells[i].word))
+		if (cells[i].peer == BH_CLASS_HOST && bh_ruleset_may_refuse(m->rs, cells[i].word))
 			return -ENOTSUP;
 	return 0;
 }
@@ -466,7 +451,8 @@ static int make_cells(struct maker *m)
 			k = bh_ruleset_contract(m->rs, bh_word_number(c->word));
 			if (!k)
 				return -EPROTO;
-			m->used[k - m->contracts] = 1;
+			if (bh_ruleset_may_refuse(m->rs, c->word))
+				m->used[k - m->contracts] = 1;
 		}
 	}
 	return 0;
@@ -480,7 +466,7 @@ static int add_result(struct maker *m, uint32_t contract, unsigned result, uint3
 	if (!e)
 		return -ENOMEM;
 	memcpy(e->key, key, sizeof(key));
-	e->data = closed(word);
+	e->data = closed(m, word);
 	/* A contract does not lead to another. */
 	if (bh_word_verdict(e->data) == BH_WORD_CONTRACT)
 		e->data = BH_WORD_DROP;

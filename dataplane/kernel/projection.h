@@ -95,11 +95,17 @@ enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours
 bool bh_kset_is_interval(enum bh_kset s);
 /* Is the data a decision word? Then what the chains go by stands behind it: eight bytes. */
 bool bh_kset_has_words(enum bh_kset s);
-/* The verdict of a word; of ALLOW also whether it is to be recorded. */
+/* The verdict of a word; of ALLOW also whether it is to be recorded, of a contract whether it is there for that alone. */
 static inline uint32_t bh_kset_verdict(uint32_t word)
 {
-	return bh_word_verdict(word) == BH_WORD_ALLOW ? word & (BH_WORD_VERDICT | BH_WORD_REPORT)
-						      : bh_word_verdict(word);
+	switch (bh_word_verdict(word)) {
+	case BH_WORD_ALLOW:
+		return word & (BH_WORD_VERDICT | BH_WORD_REPORT);
+	case BH_WORD_CONTRACT:
+		return word & (BH_WORD_VERDICT | BH_WORD_OPEN);
+	default:
+		return bh_word_verdict(word);
+	}
 }
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family); /* bytes; @family: 4, 6 */
 /* A key as people read it. Return: @buf */

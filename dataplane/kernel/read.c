@@ -82,6 +82,7 @@ struct elems {
 	size_t n, cap, begin; /* what was read before this set ends at `begin` */
 	uint8_t family;       /* 4, 6 */
 	enum bh_kset set;
+	bool first; /* of the first format */
 };
 
 static void elems_begin(void *arg)
@@ -94,7 +95,7 @@ static void elems_begin(void *arg)
 /* Marks an interval's end until intervals are put together; no projection has it. */
 #define IS_END 0xff
 
-static bool read_data(enum bh_kset set, const struct nlattr *data, uint32_t *ret)
+static bool read_data(enum bh_kset set, bool first, const struct nlattr *data, uint32_t *ret)
 {
 	uint32_t words[2];
 	size_t len = bh_kset_has_words(set) ? sizeof(words) : sizeof(words[0]);
@@ -102,6 +103,9 @@ static bool read_data(enum bh_kset set, const struct nlattr *data, uint32_t *ret
 	if (mnl_attr_get_payload_len(data) != len)
 		return false;
 	memcpy(words, mnl_attr_get_payload(data), len);
+	/* There, no contract was open for the kernel. */
+	if (first && bh_kset_has_words(set) && bh_word_verdict(words[0]) == BH_WORD_CONTRACT)
+		words[0] &= ~BH_WORD_OPEN;
 	if (bh_kset_has_words(set) && words[1] != bh_kset_verdict(words[0]))
 		return false;
 	*ret = words[0];
@@ -135,7 +139,7 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 	memcpy(n->key, mnl_attr_get_payload(key), n->key_len);
 	if (bh_nl_u32(bh_nl_nested(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
 		n->pad = IS_END;
-	else if (!data || !read_data(e->set, data, &n->data))
+	else if (!data || !read_data(e->set, e->first, data, &n->data))
 		return -ESTALE;
 	e->n++;
 	return 0;
@@ -220,12 +224,12 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 
 int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection *ret)
 {
-	struct elems e = { .v = NULL };
+	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST };
 	int r = 0;
 
 	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++)
 		for (enum bh_kset s = BH_KSET_INVALID + 1; r == 0 && s < BH_KSET_STATE; s++)
-			if (s != BH_KSET_PORT_ICMP || format != BH_STATE_FORMAT_FIRST)
+			if (s != BH_KSET_PORT_ICMP || !e.first)
 				r = read_set(k, f, s, &e);
 	if (r < 0) {
 		free(e.v);

@@ -13,7 +13,7 @@ def test_status_has_everything(agent):
     assert s["policies"] == {"count": 0, "folder": str(agent.policies), "ok": True, "diagnostics": []}
     assert s["endpoints"] == {"local": 0, "remote": 0, "quarantined": 0}
     assert set(s["kernel"]) == {"epoch", "adopted", "queue", "owner", "counters"}
-    assert set(s["kernel"]["counters"]) == {"refused", "killed", "queued", "quarantined", "spoofed"}
+    assert set(s["kernel"]["counters"]) == {"refused", "killed", "queued", "unwatched", "quarantined", "spoofed"}
     (worker,) = s["workers"]
     assert worker["queue"] == 61440 and worker["revision"] == s["revision"]["enforced"] and worker["restarts"] == 0
     assert {"verdicts", "verdictErrors", "queueDropped", "lost", "flows", "pid"} <= set(worker)
@@ -30,7 +30,7 @@ def test_apply_get_delete(agent):
     # 200 means enforced, by the workers, too.
     s = agent.status()
     assert answer["revision"] == s["revision"]["enforced"] > before
-    assert all(w["revision"] == answer["revision"] for w in s["workers"])
+    assert all(w["revision"] == s["revision"]["rules"] for w in s["workers"])
     assert agent.names() == ["a", "b"]
     (one,) = [p for p in agent.get("/v1/policies")["policies"] if p["name"] == "a"]
     assert one["origin"] == "applied" and one["kind"] == "NetworkPolicy" and one["tier"] == "application"
@@ -156,7 +156,21 @@ spec:
 def test_rule_set_as_text(agent):
     agent.apply(policy())
     status, text = agent.request("GET", "/v1/ruleset")
-    assert status == 200 and f"revision {agent.revision()}" in text
+    assert status == 200 and f"revision {agent.status()['revision']['rules']}" in text
+
+
+def test_revisions(agent):
+    """Every change of policies is one; rules of its own it has only if it makes a difference here."""
+    before = agent.status()["revision"]
+    agent.apply(policy())
+    after = agent.status()["revision"]
+    assert after["enforced"] == after["wanted"] == before["enforced"] + 1 and after["rules"] == before["rules"]
+    agent.ask(agent.add_request("v0", "10.0.0.1"))
+    there = agent.status()["revision"]
+    assert there["rules"] == there["enforced"] > after["enforced"]
+    agent.ask(agent.add_request("v1", "10.0.0.2"))  # like the other one
+    assert agent.status()["revision"] == there
+    assert all(w["revision"] == there["rules"] for w in agent.status()["workers"])
 
 
 def test_last_records_and_flush(agent):

@@ -41,17 +41,30 @@ def test_a_wrong_configuration(stopped):
     assert run(AGENT, "--config", path, "--check-config").returncode == 0
 
 
+DNS_ONLY = """apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {name: dns, namespace: shop}
+spec:
+  podSelector: {}
+  isolate: egress
+  egress:
+  - {to: [{entity: dns}], ports: [53/udp]}
+"""
+
+
 def test_surroundings(stopped):
     stopped.config |= {"clusterRanges": "[10.244.0.0/16, 'fd00:244::/48']", "resolvers": "[192.0.2.53]"}
     stopped.start()
     assert stopped.get("/v1/settings") == {"nodeName": "n1", "clusterRanges": ["10.244.0.0/16", "fd00:244::/48"],
                                            "resolvers": ["192.0.2.53"]}
-    before = stopped.revision()
+    stopped.apply(DNS_ONLY)
+    stopped.ask(stopped.add_request("v0", "10.0.0.1"))
+    before = stopped.status()["revision"]["rules"]
     stopped.config["resolvers"] = "[192.0.2.53, '2001:db8::53']"
     stopped.write_config()
     os.kill(stopped.child.pid, signal.SIGHUP)
-    # Policies may mean something else now.
-    wait_for("a new revision", lambda: stopped.revision() > before)
+    # The policy means something else now.
+    wait_for("new rules", lambda: stopped.status()["revision"]["rules"] > before)
     assert stopped.get("/v1/settings")["resolvers"] == ["192.0.2.53", "2001:db8::53"]
     assert stopped.records(kind="policy", event="enforced", cause="settings")
     # A configuration that is wrong changes nothing.
@@ -132,7 +145,7 @@ def test_a_worker_that_dies_is_replaced(agent):
     (pid,) = worker_pids(agent)
     os.kill(pid, signal.SIGKILL)
     wait_for("a successor runs the same rules", lambda: worker_pids(agent) != [pid] and
-             agent.status()["workers"][0]["revision"] == agent.revision())
+             agent.status()["workers"][0]["revision"] == agent.status()["revision"]["rules"])
     assert agent.status()["workers"][0]["restarts"] == 1
     wait_for("it is recorded", lambda: agent.records(kind="agent", event="worker_restarted"))
 

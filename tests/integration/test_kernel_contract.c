@@ -83,6 +83,80 @@ static void contract_refuses_and_resets(void **state)
 	}
 }
 
+/* Mode monitor, mode learn: what is spoken is of interest, and nobody is in its way. */
+static void open_contract(void **state)
+{
+	(void)state;
+	for (int family = 4; family <= 6; family += 2) {
+		struct bh_kernel_counters before, after;
+		struct bh_err err = { .code = 0 };
+		struct conn old, c;
+
+		s.family = family;
+		begin();
+		apply();
+		old = open_conn(8001);
+		carries(old.client, old.server, "one");
+
+		begin();
+		hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), ALLOW(11) | BH_WORD_REPORT);
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, CONTRACT(1) | BH_WORD_OPEN);
+		teller_start(QUEUE, 2);
+		(void)teller_seen();
+		apply();
+		/* It was there before, and what it speaks nobody will know. */
+		no_error(bh_kernel_counters(s.k, &before, &err), &err);
+		carries(old.client, old.server, "two");
+		carries(old.server, old.client, "three");
+		no_error(bh_kernel_counters(s.k, &after, &err), &err);
+		assert_int_equal(after.unwatched - before.unwatched, 1);
+		/* Not even its beginning was seen. */
+		assert_int_equal(netlab_run(NETLAB_ROUTER, "conntrack -F 2>/dev/null"), 0);
+		carries(old.client, old.server, "four");
+		carries(old.server, old.client, "five");
+		assert_int_equal(teller_seen().packets, 0);
+		close_conn(&old);
+
+		c = open_conn(8002);
+		carries(c.client, c.server, "GET /");
+		assert_int_equal(teller_seen().results, 1);
+		carries(c.server, c.client, "more");
+		close_conn(&c);
+		c = open_conn(8002);
+		carries(c.client, c.server, "SSH-2.0");
+		assert_int_equal(teller_seen().results, 1);
+		carries(c.server, c.client, "SSH-2.0");
+		close_conn(&c);
+		no_log();
+		teller_stop();
+	}
+}
+
+/* That a contract calls itself open is no reason to let pass what it can refuse. */
+static void open_by_name_only(void **state)
+{
+	(void)state;
+	begin();
+	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, CONTRACT(1) | BH_WORD_OPEN);
+	apply();
+	teller_start(QUEUE, 2);
+	BOTH
+	{
+		struct conn c = open_conn(8001);
+
+		assert_int_equal(netlab_write(c.client, "SSH-2.0", 7), 7);
+		assert_int_equal(netlab_end_of(c.client, 2000), -ECONNRESET);
+		close_conn(&c);
+		c = open_conn(8001);
+		assert_int_equal(netlab_run(NETLAB_ROUTER, "conntrack -F 2>/dev/null"), 0);
+		assert_int_equal(netlab_write(c.client, "GET /", 5), 5);
+		refused_by(0, BH_DIR_INGRESS, 'm', 0);
+		s.read = s.n_logs;
+		close_conn(&c);
+	}
+}
+
 static void contract_over_udp(void **state)
 {
 	(void)state;
@@ -514,6 +588,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(contract_allows, after),
 		cmocka_unit_test_teardown(contract_refuses_and_resets, after),
+		cmocka_unit_test_teardown(open_contract, after),
+		cmocka_unit_test_teardown(open_by_name_only, after),
 		cmocka_unit_test_teardown(contract_over_udp, after),
 		cmocka_unit_test_teardown(without_a_worker_nothing_passes, after),
 		cmocka_unit_test_teardown(confirming_asks_for_acknowledgements, after),

@@ -461,9 +461,58 @@ static void test_one_verdict_each(void **state)
 	done(&s);
 }
 
+/* Where nothing can be refused (alerts, modes monitor and learn), nothing is: also not for what cannot be judged. */
+static void test_who_only_looks_refuses_nothing(void **state)
+{
+	static const struct lab_rule looks[] = {
+		{ .action = BH_ACTION_ALLOW },
+		{ .action = BH_ACTION_ALERT, .protos = { BH_PROTO_SSH } },
+	};
+	const struct bh_engine_config cfg = { .flows = 64, .contexts = 16 };
+	struct scene s = scene_with(looks, 2, false, cfg);
+	struct lab *l = s.l;
+	uint32_t n;
+
+	/* Urgent data. */
+	start(l, &web);
+	assert_kept(
+	    l, lab_send_tcp(l, &web, false, 0, CISN, SISN, LAB_ACK | LAB_URG, REQ, strlen(REQ)),
+	    BH_PROTO_UNDECIDED);
+	assert_kept(l, client(l, &web, strlen(REQ), REQ), BH_PROTO_UNDECIDED);
+	done(&s);
+
+	/* A copy that is cut. */
+	s = scene_with(looks, 2, false, cfg);
+	l = s.l;
+	start(l, &web);
+	n = lab_tcp(l->buf, &web, false, CISN, SISN, LAB_ACK, REQ, strlen(REQ));
+	assert_kept(l, lab_packet(l, l->buf, n - 1, n, 0), BH_PROTO_UNDECIDED);
+	done(&s);
+
+	/* The same bytes twice, and not the same; what was judged, sent again otherwise. */
+	s = scene_with(looks, 2, false, cfg);
+	l = s.l;
+	start(l, &web);
+	assert_pass(l, client(l, &web, 0, "SSH-"));
+	assert_kept(l, client(l, &web, 0, "GET "), BH_PROTO_UNDECIDED);
+	done(&s);
+	s = scene_with(looks, 2, false, cfg);
+	l = s.l;
+	start(l, &web);
+	assert_pass(l, server(l, &web, 0, 0, "SSH-2.0-x\r\n"));
+	n = lab_send_tcp(l, &web, false, 0, CISN, SISN + 11, LAB_ACK, "SSH-2.0-y\r\n", 11);
+	assert_sub(l, n, BH_SUB_CONFIRM);
+	n = lab_send_tcp(l, &web, false, 0, CISN, SISN + 11, LAB_ACK, "SSH-2.0-z\r\n", 11);
+	assert_kept(l, n, BH_PROTO_UNDECIDED);
+	for (size_t i = 0; i < l->n_findings; i++)
+		assert_int_equal(l->findings[i].refused, 0);
+	done(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_who_only_looks_refuses_nothing),
 		cmocka_unit_test(test_hold_and_release),
 		cmocka_unit_test(test_hold_then_refused),
 		cmocka_unit_test(test_hold_conflict),

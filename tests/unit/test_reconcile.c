@@ -31,6 +31,15 @@ static const char other_policy[] = "apiVersion: networking.k8s.io/v1\n"
 				   "metadata: {name: all, namespace: shop}\n"
 				   "spec: {podSelector: {matchLabels: {app: db}}}\n";
 
+static const char timed_policy[] = "apiVersion: bulkhead.network/v1alpha1\n"
+				   "kind: TrafficPolicy\n"
+				   "metadata: {name: timed, namespace: shop}\n"
+				   "spec:\n"
+				   "  podSelector: {}\n"
+				   "  isolate: ingress\n"
+				   "  ingress:\n"
+				   "  - {ports: [80], expires: \"1970-01-01T00:25:00Z\"}\n";
+
 /* ---- stand-ins ---- */
 
 static struct {
@@ -214,10 +223,17 @@ static struct bh_reconcile_state state_of(const struct fixture *f)
 	return st;
 }
 
+static void write_second(struct fixture *f, const char *text)
+{
+	assert_int_equal(bh_file_write(f->second, text, strlen(text), 0600, NULL), 0);
+	bh_store_rescan(f->store);
+}
+
 static void test_workers_then_kernel_then_epoch(void **state)
 {
 	struct fixture *f = *state;
 
+	add(f, "b", "db", "10.0.0.2");
 	fake.needs_bump = true;
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
 	assert_string_equal(fake.calls, "publish7 apply7 bump1 ");
@@ -226,9 +242,37 @@ static void test_workers_then_kernel_then_epoch(void **state)
 	assert_null(state_of(f).error);
 	fake.needs_bump = false;
 	fake.calls[0] = '\0';
+	write_second(f, other_policy);
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
 	assert_string_equal(fake.calls, "publish8 apply8 ");
-	assert_int_equal(f->passes, 2);
+	assert_int_equal(state_of(f).enforced, 8);
+	/* Nothing new: the kernel is asked all the same, somebody may have been at its tables. */
+	fake.calls[0] = '\0';
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply8 ");
+	assert_int_equal(state_of(f).enforced, 8);
+	assert_int_equal(f->passes, 3);
+}
+
+/* A change that changes nothing for anybody here is a revision, but no work for the workers. */
+static void test_a_policy_for_nobody(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	fake.calls[0] = '\0';
+	write_second(f, other_policy);
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_null(strstr(fake.calls, "bump"));
+	assert_int_equal(state_of(f).wanted, 8);
+	assert_int_equal(state_of(f).enforced, 8);
+	assert_int_equal(bh_reconcile_enforced(f->rc)->policies->set->n_policies, 2);
+	/* What a worker says of its revision is understood. */
+	assert_ptr_equal(
+	    bh_history_revision(bh_reconcile_history(f->rc),
+				bh_ruleset_revision(bh_reconcile_enforced(f->rc)->rules->rs)),
+	    bh_reconcile_enforced(f->rc));
 }
 
 static void test_addresses_come_early_and_go_late(void **state)
@@ -328,7 +372,8 @@ static void test_an_epoch_that_is_owed_is_made_up_for(void **state)
 	fake.bump_fails = 0;
 	fake.calls[0] = '\0';
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
-	assert_string_equal(fake.calls, "publish8 apply8 bump2 ");
+	assert_string_equal(fake.calls, "publish7 apply7 bump2 ");
+	assert_int_equal(state_of(f).enforced, state_of(f).wanted);
 }
 
 static void test_many_changes_one_pass(void **state)
@@ -365,7 +410,7 @@ static void test_a_twin_needs_no_new_rules(void **state)
 	assert_string_equal(fake.calls, "apply7 ");
 	assert_int_not_equal(fake.a_at_apply, 0);
 	assert_int_equal(class_of_a(), 0);
-	/* Where that fails, it goes the long way next time. */
+	/* Where that fails, what the workers have is uncertain: they get it all next time. */
 	fake.calls[0] = '\0';
 	fake.apply_fails = -EIO;
 	add(f, "a", "web", "10.0.0.1");
@@ -374,23 +419,47 @@ static void test_a_twin_needs_no_new_rules(void **state)
 	assert_int_equal(state_of(f).enforced, 7);
 	fake.apply_fails = 0;
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
-	assert_string_equal(fake.calls, "apply7 publish9 apply9 bump3 ");
+	assert_string_equal(fake.calls, "apply7 publish7 apply7 bump3 ");
+	assert_int_equal(state_of(f).wanted, 8);
+	assert_int_equal(state_of(f).enforced, 8);
 	/* Another kind: new rules. */
 	fake.calls[0] = '\0';
 	add(f, "c", "db", "10.0.0.3");
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
-	assert_string_equal(fake.calls, "publish10 apply10 bump4 ");
+	assert_string_equal(fake.calls, "publish9 apply9 bump4 ");
 }
 
-/* Its moment came, or somebody set the clock: everything is looked at anew, whichever way it was set. */
+/* The rules stay, but one address means something else: nobody is to see it half. */
+static void test_other_labels_at_the_same_address(void **state)
+{
+	struct fixture *f = *state;
+	const struct bh_addrtable *first;
+	uint32_t before;
+
+	add(f, "a", "web", "10.0.0.1");
+	add(f, "b", "web", "10.0.0.2");
+	add(f, "c", "db", "10.0.0.3");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	first = fake.table;
+	before = class_of_a();
+	fake.calls[0] = '\0';
+	add(f, "a", "db", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish7 apply7 bump2 ");
+	assert_ptr_not_equal(fake.table, first);
+	assert_int_not_equal(class_of_a(), before);
+}
+
+/* Its moment came, or somebody set the clock: what holds then holds, whichever way it was set. */
 static void test_the_clock_makes_a_pass(void **state)
 {
 	struct fixture *f = *state;
 
+	write_second(f, timed_policy);
 	fake.now = 1000;
 	add(f, "b", "web", "10.0.0.2");
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
-	assert_true(fake.wake > 1000);
+	assert_int_equal(fake.wake, 1500);
 	for (int64_t now = 2000; now > 0; now -= 1500) {
 		unsigned passes = f->passes, times = f->times;
 		uint64_t revision = state_of(f).enforced;
@@ -407,8 +476,18 @@ static void test_the_clock_makes_a_pass(void **state)
 			assert_int_equal(bh_loop_once(f->loop, 1000), 0);
 		assert_int_equal(state_of(f).enforced, revision + 1);
 		assert_non_null(strstr(fake.calls, "publish"));
-		assert_true(fake.wake > now);
+		if (now < 1500)
+			assert_int_equal(fake.wake, 1500);
+		else
+			assert_true(fake.wake > now);
 	}
+	/* Set by a second: nothing is otherwise. */
+	fake.now++;
+	fake.calls[0] = '\0';
+	fake.clock_fn(fake.clock_arg);
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_null(strstr(fake.calls, "publish"));
+	assert_int_equal(fake.wake, 1500);
 }
 
 static void test_more_addresses_than_the_table_holds(void **state)
@@ -448,8 +527,11 @@ static void test_history(void **state)
 	const struct bh_history *h = bh_reconcile_history(f->rc);
 
 	fake.needs_bump = true;
-	for (unsigned i = 0; i < 100; i++)
+	add(f, "b", "db", "10.0.0.2");
+	for (unsigned i = 0; i < 100; i++) {
+		write_second(f, i % 2 ? timed_policy : other_policy);
 		assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	}
 	assert_int_equal(h->n, BH_HISTORY_MAX);
 	assert_int_equal(bh_history_newest(h)->revision, 106);
 	assert_int_equal(bh_history_revision(h, 43)->revision, 43);
@@ -465,6 +547,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_workers_then_kernel_then_epoch, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_policy_for_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_other_labels_at_the_same_address, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_addresses_come_early_and_go_late, setup,
 						teardown),
