@@ -228,7 +228,11 @@ static json_t *explain(const struct eval *e, const json_t *req)
 	struct bh_err err = { .code = 0 };
 	enum bh_outcome outcome;
 	int r;
-	struct bh_query q = { .from_endpoint = SIZE_MAX, .to_endpoint = SIZE_MAX };
+	struct bh_query q = {
+		.from_endpoint = SIZE_MAX,
+		.to_endpoint = SIZE_MAX,
+		.around = &e->world.around,
+	};
 
 	if (!e->out.rules || from >= e->n_ends || to >= e->n_ends)
 		return failed("explain", "there is no rule set");
