@@ -324,12 +324,16 @@ static enum bh_outcome outcome_of_cases(const struct bh_cases *c)
 static int settle(const struct bh_explain_run *x, struct bh_explain_said *s)
 {
 	const struct bh_ruleset *rs = x->compiled->rules;
+	struct bh_spoken spoken = x->q->spoken;
 	uint32_t word = s->word;
 	bool open = false;
 	int r;
 
+	/* Nobody looks into what is neither TCP nor UDP: whatever is spoken there stays unknown. */
+	if (x->q->l4 != BH_L4_TCP && x->q->l4 != BH_L4_UDP && spoken.proto == 0)
+		spoken.proto = BH_PROTO_UNKNOWN;
 	if (bh_word_verdict(word) == BH_WORD_CONTRACT) {
-		s->word = bh_ruleset_settle_spoken(rs, word, &x->q->spoken, &open);
+		s->word = bh_ruleset_settle_spoken(rs, word, &spoken, &open);
 		/* 0 would say that there is no policy. */
 		if (!open && !s->word)
 			s->word = BH_WORD_DROP;
@@ -338,7 +342,7 @@ static int settle(const struct bh_explain_run *x, struct bh_explain_said *s)
 		s->outcome = outcome_of(s->word);
 		return 0;
 	}
-	r = bh_cases_make(rs, word, &x->q->spoken, &s->cases);
+	r = bh_cases_make(rs, word, &spoken, &s->cases);
 	s->outcome = outcome_of_cases(&s->cases);
 	if (r == 0 && s->cases.n == 1 && !s->cases.items[0].cut)
 		s->word = s->cases.items[0].word;

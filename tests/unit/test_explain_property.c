@@ -383,6 +383,9 @@ static void pair_random(struct rnd *r, const struct randset *w, const struct bh_
 		.port = q->port,
 		.spoken = *sp,
 	};
+	/* Nobody looks into the rest. */
+	if (q->l4 != BH_L4_TCP && q->l4 != BH_L4_UDP && sp->proto == 0)
+		ret->egress.spoken.proto = BH_PROTO_UNKNOWN;
 	ret->ingress = ret->egress;
 	ret->ingress.dir = BH_DIR_INGRESS;
 	ret->ingress.subject = dst;
