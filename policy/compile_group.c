@@ -238,6 +238,13 @@ static int addr_drop(struct bh_state *s, uint32_t slot)
 	return r < 0 ? r : bh_u32s_add(&s->free_addrs, slot);
 }
 
+static bool claims_better(const struct bh_state *s, uint32_t a, uint32_t b)
+{
+	if (s->eps[a].local != s->eps[b].local)
+		return s->eps[a].local;
+	return a > b;
+}
+
 /* Who has it now? */
 static int addr_settle(struct bh_state *s, uint32_t slot)
 {
@@ -249,8 +256,7 @@ static int addr_settle(struct bh_state *s, uint32_t slot)
 	for (size_t i = 0; i < a->claims.n; i++) {
 		uint32_t e = a->claims.v[i];
 
-		if (best == BH_NONE || s->eps[e].local > s->eps[best].local ||
-		    (s->eps[e].local == s->eps[best].local && e > best))
+		if (best == BH_NONE || claims_better(s, e, best))
 			best = e;
 	}
 	if (best == BH_NONE)

@@ -26,7 +26,8 @@ struct bh_load {
 	char *source; /* its text, to be taken; may be NULL */
 	/* of the policy at hand: what holds for rules that say nothing else */
 	enum bh_tier tier;
-	bool tentative; /* it changes no verdict, now or later: mode monitor or learn, never promoted to enforce */
+	bool
+	    tentative; /* it changes no verdict, now or later: mode monitor or learn, never promoted to enforce */
 	enum bh_fail unknown, on_overload, midstream;
 	uint16_t evidence;
 	char zone[72]; /* the time zone that was last found to exist */

@@ -309,7 +309,8 @@ static void spec(struct bh_load *l, const struct bh_yaml_node *n, const struct b
 	if (got[BH_F_SPEC_PROMOTE].value)
 		bh_load_promote(l, got[BH_F_SPEC_PROMOTE].value, p);
 	l->tier = p->tier;
-	l->tentative = (p->mode == BH_MODE_MONITOR || p->mode == BH_MODE_LEARN) && !p->enforce_after;
+	l->tentative =
+	    (p->mode == BH_MODE_MONITOR || p->mode == BH_MODE_LEARN) && !p->enforce_after;
 	l->unknown = p->unknown;
 	l->evidence = p->evidence;
 	l->on_overload = bh_load_fail(got[BH_F_SPEC_ON_OVERLOAD].value, BH_FAIL_REFUSE);

@@ -10,8 +10,14 @@
 #ifndef BH_TESTS_LIB_RECORDS_SCENE_H
 #define BH_TESTS_LIB_RECORDS_SCENE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "agent/attachment.h"
 #include "agent/builder.h"
