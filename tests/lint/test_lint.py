@@ -1,4 +1,5 @@
 """Rules that a tool can check: format, analysis, layers, headers, shell, texts, examples."""
+import json
 import os
 import re
 import subprocess
@@ -210,11 +211,21 @@ def test_shellcheck():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.name)
+EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
 def test_examples_load(path):
-    verb = ["test"] if path.name.endswith(".test.yaml") else ["lint", "--strict"]
-    done = run(BUILD / "cli" / "bulkhead", *verb, path)
+    """No errors, and the warnings that the comment on top announces ("lint warns: w46, ..."); tests pass."""
+    if path.name.endswith(".test.yaml"):
+        done = run(BUILD / "cli" / "bulkhead", "test", path)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return
+    comment = re.match(r"(?:#.*\n)*", path.read_text())[0].partition("lint warns:")[2]
+    done = run(BUILD / "cli" / "bulkhead", "lint", "-o", "json", path)
     assert done.returncode == 0, done.stdout + done.stderr
+    warned = {d["code"] for d in json.loads(done.stdout)["diagnostics"]}
+    assert warned == set(re.findall(r"\bw\d+\b", comment)), done.stdout
 
 
 def test_document_links():
