@@ -239,7 +239,7 @@ static int say(struct gate *g, const struct at *a, size_t row)
 	at.path = bh_buf_str(&path);
 	g->refused = g->refused || error;
 	return bh_diag_add(
-	    g->d, &at, table[row].severity, error ? "e20" : "w20", table[row].hint, "%s%s (%s)",
+	    g->d, &at, table[row].severity, error ? "e20" : "w13", table[row].hint, "%s%s (%s)",
 	    error ? "cannot be enforced by this version: " : "in this version: ", table[row].what,
 	    at.path);
 }

@@ -56,6 +56,7 @@
 	X("w10", "echo replies in icmp: replies pass anyway")                                      \
 	X("w11", "a family of protocols of which a rule can have some only")                       \
 	X("w12", "a protocol that cannot be detected yet, in a rule that decides nothing")         \
+	X("w13", "the agent: what this version refuses too much of, or records too little of")     \
 	X("w20", "a rule that stands twice in one policy")                                         \
 	X("w21", "an allow rule that a deny or reject rule always beats")                          \
 	X("w22", "a rule that is never reached: an earlier one of its tier decides")               \

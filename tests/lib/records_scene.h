@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * tests/lib/records_scene.h - records of some endpoints under `policies`, which whoever includes this has defined
+ * tests/lib/records_scene.h - records of some endpoints under policies that the test brings
  *
  * Policies are loaded and compiled as the agent does it; what workers and kernel would report is made here. Include
  * after <cmocka.h>.
@@ -28,6 +28,9 @@
 #include "common/util.h"
 
 #define T0 1767323045678901LL
+
+/* To be set before the first setup(). */
+static const char *scene_policies;
 
 struct fixture {
 	char dir[64], path[128];
@@ -74,8 +77,9 @@ static inline int setup(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	(void)snprintf(f->path, sizeof(f->path), "%s/log", f->dir);
 	assert_int_equal(bh_vlog_new(&cfg, &f->log, NULL), 0);
-	assert_int_equal(bh_manifest_new("p.yaml", strdup(policies), strlen(policies), false, &m),
-			 0);
+	assert_int_equal(
+	    bh_manifest_new("p.yaml", strdup(scene_policies), strlen(scene_policies), false, &m),
+	    0);
 	assert_int_equal(bh_manifests_add(&folder, m), 0);
 	if (bh_policies_new(&folder, &none, &p, &d) < 0)
 		fail_msg("%s", d.n > 0 ? d.items[0].message : "no memory");

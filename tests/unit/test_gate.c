@@ -32,7 +32,7 @@ static void found(const char *yaml, struct bh_buf *out, bool *ret_broken)
 	for (size_t i = 0; i < m->diags.n; i++) {
 		const struct bh_diag *d = &m->diags.items[i];
 
-		if (strcmp(d->code, "e20") != 0 && strcmp(d->code, "w20") != 0) {
+		if (strcmp(d->code, "e20") != 0 && strcmp(d->code, "w13") != 0) {
 			if (d->severity == BH_SEVERITY_ERROR)
 				fail_msg("%s: %s", d->code, d->message);
 			continue;
@@ -96,13 +96,13 @@ static void test_the_own_node(void **state)
 				    "  ingress:\n"
 				    "  - {action: reject, from: [{entity: %s}]}\n"),
 			       entities[i]);
-		says(yaml, "w20 8:", "nothing of it is recorded");
+		says(yaml, "w13 8:", "nothing of it is recorded");
 		(void)snprintf(yaml, sizeof(yaml),
 			       SPEC("  isolate: none\n"
 				    "  ingress:\n"
 				    "  - {action: alert, from: [{entity: %s}]}\n"),
 			       entities[i]);
-		says(yaml, "w20 7:", "nothing of it is recorded");
+		says(yaml, "w13 7:", "nothing of it is recorded");
 		/* It is allowed in any case. */
 		(void)snprintf(yaml, sizeof(yaml),
 			       SPEC("  isolate: both\n"
@@ -148,38 +148,38 @@ static void test_what_is_refused_or_not_recorded(void **state)
 		  "  ingress:\n"
 		  "  - {ports: [80], http: [{methods: [GET]}]}\n"
 		  "  - {ports: [81], http: [{methods: [PUT]}]}\n"),
-	     "w20 7:", "what only this rule allows is refused");
+	     "w13 7:", "what only this rule allows is refused");
 	says(SPEC("  isolate: none\n"
 		  "  ingress:\n"
 		  "  - {action: deny, tls: {serverNames: [a.example]}}\n"),
-	     "w20 7:", "every connection of these protocols is refused");
+	     "w13 7:", "every connection of these protocols is refused");
 	says(SPEC("  isolate: none\n"
 		  "  ingress:\n"
 		  "  - {action: log, dns: {names: [a.example]}}\n"),
-	     "w20 7:", "records nothing");
+	     "w13 7:", "records nothing");
 	says(SPEC("  isolate: none\n"
 		  "  ingress:\n"
 		  "  - {action: alert, risks: [tls-selfsigned-certificate]}\n"),
-	     "w20 7:", "risks");
+	     "w13 7:", "risks");
 	says(SPEC("  isolate: egress\n"
 		  "  egress:\n"
 		  "  - {to: [{fqdn: [a.example]}], ports: [443]}\n"),
-	     "w20 7:", "they match nobody");
+	     "w13 7:", "they match nobody");
 	says(SPEC("  isolate: ingress\n"
 		  "  ingress:\n"
 		  "  - {ports: [80], protocols: [http], proxyHeader: allow}\n"),
-	     "w20 7:5", "PROXY header");
+	     "w13 7:5", "PROXY header");
 	says(SPEC("  isolate: ingress\n"
 		  "  midstream: alert\n"
 		  "  ingress:\n"
 		  "  - {ports: [80], protocols: [http]}\n"
 		  "  - {ports: [81], protocols: [http], onOverload: allow}\n"),
-	     "w20 8:5", "what cannot be judged is refused");
+	     "w13 8:5", "what cannot be judged is refused");
 	says(SPEC("  isolate: ingress\n"
 		  "  evidence: 5\n"
 		  "  ingress:\n"
 		  "  - {ports: [80]}\n"),
-	     "w20 8:5", "no packets are kept");
+	     "w13 8:5", "no packets are kept");
 }
 
 static void test_standard_kinds(void **state)
@@ -207,7 +207,7 @@ static void test_standard_kinds(void **state)
 	     "  egress:\n"
 	     "  - action: Allow\n"
 	     "    to: [{domainNames: [a.example]}]\n",
-	     "w20 9:", "they match nobody");
+	     "w13 9:", "they match nobody");
 }
 
 /* All errors are said, and one warning of a kind for a policy; the line is shown. */
@@ -227,7 +227,7 @@ static void test_all_errors(void **state)
 	assert_true(m->broken);
 	assert_int_equal(m->diags.n_errors, 2);
 	for (size_t i = 0; i < m->diags.n; i++) {
-		warnings += strcmp(m->diags.items[i].code, "w20") == 0;
+		warnings += strcmp(m->diags.items[i].code, "w13") == 0;
 		assert_string_equal(m->diags.items[i].file, "a.yaml");
 		assert_non_null(m->diags.items[i].line);
 	}

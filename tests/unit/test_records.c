@@ -296,6 +296,7 @@ static void test_fifty_thousand_a_second(void **state)
 
 int main(void)
 {
+	scene_policies = policies;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_isolated, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_both_directions_refuse, setup, teardown),

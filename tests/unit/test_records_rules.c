@@ -324,5 +324,6 @@ int main(void)
 	};
 
 	bh_log_init("test_records_rules", BH_LOG_ERROR);
+	scene_policies = policies;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
