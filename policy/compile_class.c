@@ -154,6 +154,8 @@ static int count_more(struct bh_state *s, uint32_t cls, uint8_t family, bool loc
 
 	/* New, or back, or in reach of subjects that could not be its peers before. */
 	if (c->n[family_index(family)]++ == 0) {
+		if (bh_class_families(c) & ~c->emitted)
+			s->changed = true;
 		r = bh_u32s_add(&s->born, cls);
 		if (r == 0)
 			r = bh_class_resubject(s, cls);

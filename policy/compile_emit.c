@@ -260,6 +260,7 @@ static int emit_classes(struct emit *e)
 		if (r < 0)
 			return r;
 		out.text = c->text - 1;
+		c->emitted = bh_class_families(c);
 		(void)bh_rs_build_add(&e->b, BH_RS_CLASSES, &out, 1);
 	}
 	return 0;

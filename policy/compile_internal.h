@@ -207,7 +207,8 @@ struct bh_cclass {
 	uint32_t text;   /* offset + 1; 0: not yet */
 	uint32_t sigma[BH_DIR_COUNT];
 	bool selected[BH_DIR_COUNT];
-	bool resubject; /* sigma has to be looked at again */
+	bool resubject;  /* sigma has to be looked at again */
+	uint8_t emitted; /* BH_FAMILY_*: for these the block has its cells */
 };
 
 struct bh_piece {

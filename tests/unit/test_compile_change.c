@@ -159,8 +159,9 @@ static void scene_fail(const struct scene *sc, const char *what)
 	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
 
 	randset_print(sc->w, &b);
-	fail_msg("seed %llu: after %s: %s\n%s", (unsigned long long)sc->seed, sc->story, what,
-		 bh_buf_str(&b));
+	print_message("# seed %llu: after %s: %s\n%s", (unsigned long long)sc->seed, sc->story,
+		      what, bh_buf_str(&b));
+	fail();
 }
 
 /* ---- against a compiler that knows nothing of before ---- */
@@ -515,6 +516,18 @@ static bool sole_address(const struct scene *sc, uint32_t *ret_endpoint, struct 
 	return false;
 }
 
+/* The only one here, or anywhere: without it the rule set is made for others. */
+static bool is_the_last(const struct scene *sc, uint32_t endpoint)
+{
+	bool local = anybody_is_local(sc->w);
+
+	for (unsigned i = 0; i < sc->w->n_eps; i++) {
+		if (i != endpoint && sc->w->eps[i]->n_addrs && (sc->w->eps[i]->local || !local))
+			return false;
+	}
+	return true;
+}
+
 /* Containers come and go; the kernel gets their addresses, and no new rule set. */
 static void test_an_address_alone_changes_no_rule(void **state)
 {
@@ -547,9 +560,63 @@ static void test_an_address_alone_changes_no_rule(void **state)
 		assert_non_null(bh_compiled_find(&moved, &was));
 		assert_int_equal(bh_compiled_find(&moved, &was)->cls, cls);
 		bh_compiled_done(&moved);
+		/* It goes, and another one of its kind comes. */
+		if (is_the_last(&sc, ch.index)) {
+			scene_done(&sc);
+			continue;
+		}
+		for (unsigned there = 0; there < 2; there++) {
+			const struct bh_endpoint_change next = {
+				ch.index,
+				there ? sc.w->eps[ch.index] : NULL,
+			};
+
+			assert_int_equal(
+			    bh_compile_endpoints(sc.c, &next, 1, 3 + there, &moved, NULL), 0);
+			if (moved.rules != sc.now.rules)
+				scene_fail(&sc,
+					   "a container that was replaced made another rule set");
+			bh_compiled_done(&moved);
+		}
 		scene_done(&sc);
 	}
 	assert_true(met > 3);
+}
+
+/* While an endpoint has no address of a family, its class is out of reach there; then it is back. */
+static void test_a_family_that_comes_back(void **state)
+{
+	for (uint64_t seed = 3000; seed < 3150; seed++) {
+		struct randset_change ch;
+		struct scene sc;
+
+		scene_make(&sc, seed, RANDSET_ALL);
+		for (uint32_t i = 0; i < sc.w->n_eps; i++) {
+			const struct bh_endpoint_change same = { i, sc.w->eps[i] };
+			size_t all = sc.w->eps[i]->n_addrs;
+
+			for (unsigned step = 0; all == 2 && step < 3; step++) {
+				struct bh_compiled before = sc.now;
+				int r;
+
+				sc.revision++;
+				/* The second of two is of the other family. */
+				sc.w->eps[i]->n_addrs = step < 2 ? 1 : 2;
+				if (step == 1)
+					(void)randset_change(sc.w, RANDSET_POLICY_ALTERED, &ch);
+
+				const struct bh_compile_input in = input_of(&sc);
+
+				r = step == 1 ? bh_compile_policies(sc.c, &in, &sc.now, NULL)
+					      : bh_compile_endpoints(sc.c, &same, 1, sc.revision,
+								     &sc.now, NULL);
+				assert_int_equal(r, 0);
+				bh_compiled_done(&before);
+				against_fresh(&sc);
+			}
+		}
+		scene_done(&sc);
+	}
 }
 
 static void test_before_anything_was_compiled(void **state)
@@ -653,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_changes_come_to_the_same),
 		cmocka_unit_test(test_what_comes_back_has_its_numbers),
 		cmocka_unit_test(test_an_address_alone_changes_no_rule),
+		cmocka_unit_test(test_a_family_that_comes_back),
 		cmocka_unit_test(test_before_anything_was_compiled),
 		cmocka_unit_test(test_every_allocation_of_a_change),
 	};

@@ -328,6 +328,38 @@ static void check_without_details(struct scene *sc, const struct oracle_query *q
 		complain(sc, q, got, worst, "without details another reason");
 }
 
+/*
+ * With what is refused stands which protocols would have been allowed: only such as can be, and all of the contract that
+ * are, whatever else is spoken.
+ */
+static void check_what_is_expected(struct scene *sc, const struct oracle_query *q,
+				   uint32_t contract, uint32_t got)
+{
+	const struct bh_reason *r = bh_ruleset_reason(sc->out.rules, bh_word_number(got));
+	const struct bh_protoset *expected =
+	    r ? bh_ruleset_protoset(sc->out.rules, r->expected) : NULL;
+	const struct bh_decision d = { .egress = contract };
+	struct bh_protoset named = bh_ruleset_named(sc->out.rules, &d);
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(protos); i++) {
+		struct oracle_query other = *q;
+		struct oracle_answers all;
+		bool is = expected && bh_protoset_has(expected, protos[i]);
+		size_t allowed = 0;
+
+		if (protos[i] >= BH_PROTO_UNDECIDED)
+			continue;
+		other.spoken = (struct bh_spoken){ .proto = protos[i] };
+		(void)oracle_ask(sc->oracle, &other, &all);
+		for (size_t k = 0; k < all.n; k++)
+			allowed += !oracle_refuses(&all.all[k]);
+		if (is && allowed == 0)
+			complain(sc, &other, got, &all.all[0], "expected, but never allowed");
+		if (!is && allowed == all.n && bh_protoset_has(&named, protos[i]))
+			complain(sc, &other, got, &all.all[0], "allowed, but not expected");
+	}
+}
+
 /* A contract; what is spoken is known as far as @q says. */
 static void check_spoken(struct scene *sc, const struct oracle_query *q, uint32_t word)
 {
@@ -348,6 +380,8 @@ static void check_spoken(struct scene *sc, const struct oracle_query *q, uint32_
 		complain(sc, q, got, &want, "verdict");
 	else if (!open && !among(sc, got, &all))
 		complain(sc, q, got, &want, "reason");
+	else if (!open && oracle_refuses(&want) && rnd_one_in(&sc->r, 8))
+		check_what_is_expected(sc, q, word, got);
 	if (q->spoken.known == 0 && q->spoken.proto != 0)
 		check_without_details(sc, q, word, &all);
 }
