@@ -4,8 +4,8 @@
  *
  * The way is made longer than it need be, so that a case of one step has something to change too. A case begins with
  * half of the endpoints, each with the labels, ports and addresses of the next, and with no policy; endpoints change in
- * two lots, policies one at a time, and labels of namespaces, nodes and names come with the last of them. What comes
- * out must be what bh_compile() makes of the end.
+ * two lots, policies one at a time; then come the labels of namespaces, the nodes, and the names. What comes out must be
+ * what bh_compile() makes of the end.
  */
 #include "common/util.h"
 #include "tests/conformance/eval.h"
@@ -191,6 +191,22 @@ static size_t pairs_make(const struct bh_policy_set *a, const struct bh_policy_s
 	return n;
 }
 
+/* What stands around the policies of a case that begins. */
+static int bring_the_rest(struct changes *c, const struct world *now, struct bh_err *err)
+{
+	struct bh_policy_set between = *now->set;
+	int r;
+
+	between.n_namespaces = 0;
+	between.n_nodes = 0;
+	r = by_policies(c, &between, NULL, err);
+	between.n_namespaces = now->set->n_namespaces;
+	if (r == 0)
+		r = by_policies(c, &between, NULL, err);
+	between.n_nodes = now->set->n_nodes;
+	return r < 0 ? r : by_policies(c, &between, NULL, err);
+}
+
 /* @before: NULL at the beginning */
 static int change_policies(struct changes *c, const struct bh_policy_set *before,
 			   const struct world *now, struct bh_err *err)
@@ -216,6 +232,8 @@ static int change_policies(struct changes *c, const struct bh_policy_set *before
 		}
 		r = by_policies(c, &between, before ? &now->around : NULL, err);
 	}
+	if (r == 0 && !before)
+		r = bring_the_rest(c, now, err);
 	return r == 0 ? by_policies(c, now->set, &now->around, err) : r;
 }
 
