@@ -1,0 +1,335 @@
+"""What policies say beyond labels and ports holds for packets: tiers, modes, time, types of ICMP, the world outside."""
+import datetime
+import json
+import time
+
+import pytest
+
+import topo
+from test_change import Drip
+
+TIERS = """
+apiVersion: bulkhead.network/v1alpha1
+kind: ClusterTrafficPolicy
+metadata: {name: guard}
+spec:
+  tier: admin
+  priority: 10
+  podSelector: {matchLabels: {app: web}}
+  ingress:
+  - {name: intruders, action: deny, from: [{podSelector: {matchLabels: {role: none}}}], severity: critical}
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: BaselineAdminNetworkPolicy
+metadata: {name: default}
+spec:
+  subject: {pods: {namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}}
+  ingress:
+  - name: not-8080
+    action: Deny
+    from: [{namespaces: {}}]
+    ports: [{portNumber: {protocol: TCP, port: 8080}}]
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {name: watch, namespace: shop}
+spec:
+  mode: monitor
+  podSelector: {matchLabels: {app: web}}
+  isolate: ingress
+"""
+
+
+def stamp(seconds):
+    return datetime.datetime.fromtimestamp(time.time() + seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@pytest.fixture
+def scene(host):
+    host.web = host.container("web", app="web")
+    host.client = host.container("client", role="client")
+    host.intruder = host.container("intruder", role="none")
+    topo.nginx(host.web, host.dir / "www")
+    topo.nginx(host.web, host.dir / "www8080", 8080)
+    return host
+
+
+def test_tiers_modes_and_time(scene, family):
+    """An admin tier that denies, a baseline, a policy that only watches, and a rule that ends while all of it runs."""
+    address = scene.web.addrs[family]
+    expires = time.time() + 8
+    scene.apply(TIERS + f"""---
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: visit, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: none
+  ingress:
+  - {{name: office, from: [{{podSelector: {{matchLabels: {{role: client}}}}}}], ports: [8080], expires: "{stamp(8)}"}}
+""")
+    # The admin tier decides before all others.
+    assert not topo.http_get(scene.intruder, address)
+    record = scene.wait_record(src__name="intruder", reason="l3l4_denied")
+    assert record["severity"] == "critical" and record["action"] == "drop"
+    assert record["verdicts"][0]["policy"] == {"kind": "ClusterTrafficPolicy", "ns": "", "name": "guard", "tier": "admin",
+                                               "priority": 10, "mode": "enforce"}
+    assert record["verdicts"][0]["rule"]["name"] == "intruders"
+    # The policy that watches refuses nothing, and says what it would have refused.
+    assert topo.http_get(scene.client, address)
+    record = scene.wait_record(src__name="client", mode="monitor", flow__dport=80)
+    assert record["action"] == "none" and record["would"] == "drop" and record["severity"] == "info"
+    assert record["verdicts"][0]["policy"]["name"] == "watch"
+    # What an application's policy allows, the baseline does not take back.
+    assert topo.http_get(scene.client, address, port=8080)
+    assert topo.http_get(scene.client, address, port=8080) and time.time() < expires, "too slow for the hours of the rule"
+    # The rule ends by itself: now nobody but the baseline speaks of that port.
+    topo.wait_for("the rule is gone", lambda: not topo.http_get(scene.client, address, port=8080), 30)
+    assert time.time() >= expires - 1
+    record = scene.wait_record(src__name="client", reason="l3l4_denied", flow__dport=8080)
+    assert record["verdicts"][0]["policy"]["kind"] == "BaselineAdminNetworkPolicy"
+    assert record["verdicts"][0]["policy"]["tier"] == "baseline" and record["severity"] == "warning"
+    assert scene.records(kind="policy", event="enforced", cause="time")
+    assert topo.http_get(scene.client, address)
+    modes = {p["name"]: p["mode"] for p in json.loads(scene.api("/v1/policies").stdout)["policies"]}
+    assert modes == {"guard": "enforce", "default": "enforce", "watch": "monitor", "visit": "enforce"}
+
+
+def test_a_policy_that_ends_takes_its_connections_with_it(scene, family):
+    drip = Drip(scene.client, scene.web.addrs[family])
+    scene.apply(f"""
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: closed, namespace: shop}}
+spec: {{podSelector: {{matchLabels: {{app: web}}}}}}
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: guest, namespace: shop}}
+spec:
+  expires: "{stamp(4)}"
+  podSelector: {{matchLabels: {{app: web}}}}
+  ingress:
+  - {{from: [{{podSelector: {{matchLabels: {{role: client}}}}}}], ports: [80]}}
+""")
+    assert drip.step()
+    assert "guest ends at" in json.dumps(scene.status()["warnings"])
+    topo.wait_for("the policy's end", lambda: scene.records(kind="policy", event="enforced", cause="time"), 30)
+    assert not drip.step()
+    assert not topo.http_get(scene.client, scene.web.addrs[family])
+    (guest,) = [p for p in json.loads(scene.api("/v1/policies").stdout)["policies"] if p["name"] == "guest"]
+    assert guest["mode"] == "expired"
+
+
+@pytest.mark.parametrize("mode", ["monitor", "learn"])
+def test_who_watches_is_in_nobodys_way(scene, family, mode):
+    """Connections that were there before, and all that come, whatever they speak; learning raises no alarm."""
+    drip = Drip(scene.client, scene.web.addrs[family])
+    meter = topo.Meter(scene.web, 2222, scene.dir)
+    scene.apply(f"""
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: watch, namespace: shop}}
+spec:
+  mode: {mode}
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: both
+  ingress:
+  - {{ports: [80], protocols: [http]}}
+""")
+    assert drip.step() and drip.step()
+    assert topo.http_get(scene.intruder, scene.web.addrs[family])
+    banner = b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n"
+    topo.tcp(scene.client, scene.web.addrs[family], 2222, banner, timeout=1)
+    topo.wait_for("every byte", lambda: meter.bytes == len(banner))
+    kind, reason = ("violation", "default_deny") if mode == "monitor" else ("learn", "not_covered")
+    record = scene.wait_record(kind=kind, flow__dport=2222)
+    assert record["reason"] == reason and record["mode"] == mode and record["action"] == "none"
+    assert not [r for r in scene.records(kind="violation") if r["mode"] == "enforce"]
+    assert mode == "monitor" or not scene.records(kind="violation")
+    assert drip.step()
+
+
+def message(container, address, kind, timeout=2.0):
+    """Sends one ICMP message of that type. Returns the type of the answer; None: there was none."""
+    code = f"""
+import socket, struct, sys
+v6 = ":" in {address!r}
+s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_RAW, 58 if v6 else 1)
+s.settimeout({timeout})
+data = struct.pack("!BBHHH", {kind}, 0, 0, 0x4711, 1) + bytes(12)
+total = sum(struct.unpack("!10H", data))
+total = (total & 0xffff) + (total >> 16)
+data = data[:2] + struct.pack("!H", ~total & 0xffff) + data[4:]  # of IPv6 the kernel makes it
+s.sendto(data, ({address!r}, 0))
+try:
+    while True:
+        got = s.recv(2000)
+        got = got if v6 else got[(got[0] & 15) * 4:]
+        if got[4:6] == b"\\x47\\x11" and got[0] != {kind}:
+            print(got[0])
+            break
+except TimeoutError:
+    print("none")
+"""
+    answer = container.run("python3", "-c", code, timeout=timeout + 20).stdout.strip()
+    return None if answer == "none" else int(answer)
+
+
+ECHO, REPLY = {4: 8, 6: 128}, {4: 0, 6: 129}
+OTHER = {4: 13, 6: 139}  # timestamp, node information
+
+
+def test_types_of_icmp(scene, family):
+    address = scene.web.addrs[family]
+    assert message(scene.client, address, ECHO[family]) == REPLY[family]
+    scene.apply("""
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {name: ping, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  isolate: ingress
+  ingress:
+  - {name: ping, icmp: [echo-request]}
+""")
+    assert message(scene.client, address, ECHO[family]) == REPLY[family]
+    assert message(scene.client, address, OTHER[family], timeout=0.5) is None
+    record = scene.wait_record(reason="default_deny", flow__proto="icmp" if family == 4 else "icmpv6")
+    assert record["flow"]["icmp"] == {"type": OTHER[family], "code": 0} and "dport" not in record["flow"]
+    assert record["flow"]["id"].startswith("1:") and record["src"]["name"] == "client"
+    assert not topo.http_get(scene.client, address)
+    # Questions of the server, and their answers, are nobody's business here.
+    assert message(scene.web, scene.client.addrs[family], ECHO[family]) == REPLY[family]
+
+    # Denied by type: what runs ends, the rest goes on.
+    scene.apply("""
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {name: ping, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  isolate: none
+  ingress:
+  - {name: no-ping, action: deny, icmp: [echo-request], severity: info}
+""")
+    assert message(scene.client, address, ECHO[family], timeout=0.5) is None
+    record = topo.wait_for("a record of the ping", lambda: [
+        r for r in scene.records(kind="violation") if r["verdicts"][0]["rule"] and
+        r["verdicts"][0]["rule"]["name"] == "no-ping"])[0]
+    assert record["flow"]["icmp"]["type"] == ECHO[family] and record["severity"] == "info"
+    assert topo.http_get(scene.client, address)
+    if family == 4:  # Linux answers no node information
+        assert message(scene.client, address, OTHER[family]) == 14
+
+
+class Outside(topo.Netns):
+    """A neighbour of the host that nobody manages."""
+
+    ADDRESSES = {4: {"world": "192.0.2.2", "cluster": "10.244.99.2", "node": "192.0.2.3"},
+                 6: {"world": "2001:db8::2", "cluster": "fd00:244:99::2", "node": "2001:db8::3"}}
+
+    def __init__(self, host):
+        super().__init__(f"{host.netns.name}-outside")
+        host.containers["outside"] = self
+        host.netns.run("ip", "link", "add", "out0", "type", "veth", "peer", "name", "eth0", "netns", self.name)
+        for net, names in (("192.0.2.{}/24", (1, 2, 3)), ("10.244.99.{}/24", (1, 2)), ("2001:db8::{}/64", (1, 2, 3)),
+                           ("fd00:244:99::{}/64", (1, 2))):
+            for n in names:
+                where = (host.netns, "out0") if n == 1 else (self, "eth0")
+                where[0].run("ip", "addr", "add", net.format(n), "dev", where[1], *(["nodad"] if ":" in net else []))
+        host.netns.run("ip", "link", "set", "out0", "up")
+        self.run("ip", "link", "set", "eth0", "up")
+        self.run("ip", "route", "add", "10.244.7.0/24", "via", "192.0.2.1")
+        self.run("ip", "route", "add", "fd00:244:7::/64", "via", "2001:db8::1")
+
+    def get(self, source, address):
+        code = f"""
+import socket
+s = socket.socket(socket.AF_INET6 if ":" in {address!r} else socket.AF_INET)
+s.settimeout(1)
+s.bind(({source!r}, 0))
+try:
+    s.connect(({address!r}, 80))
+    s.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+    print(s.recv(100)[:4])
+except OSError as e:
+    print(e)
+"""
+        return "HTTP" in self.run("python3", "-c", code).stdout
+
+
+@pytest.fixture
+def outside_scene(request):
+    h = topo.Host(clusterRanges="[10.244.0.0/16, 'fd00:244::/32']")
+    try:
+        h.start_agent()
+        h.web = h.container("web", app="web")
+        topo.nginx(h.web, h.dir / "www")
+        h.outside = Outside(h)
+        yield h
+    finally:
+        if getattr(request.node, "failed_call", True):
+            print(h.explain_failure())
+        h.remove()
+
+
+WHO = """
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: who, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: ingress
+  ingress:
+  - {{from: [{{entity: {entity}}}], ports: [80]}}
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: Node
+metadata: {{name: n2}}
+spec: {{addresses: [192.0.2.3, "2001:db8::3"]}}
+"""
+
+
+def test_world_cluster_and_nodes(outside_scene, family):
+    """Addresses of nobody's endpoint: in the cluster's ranges, a node's, and the rest of the world."""
+    client = outside_scene.container("client", role="client")
+    web, who = outside_scene.web.addrs[family], Outside.ADDRESSES[family]
+
+    def reach():
+        return {name for name, source in who.items() if outside_scene.outside.get(source, web)} | (
+            {"endpoint"} if topo.http_get(client, web) else set())
+    assert reach() == {"world", "cluster", "node", "endpoint"}
+    outside_scene.apply(WHO.format(entity="world"))
+    assert reach() == {"world"}
+    outside_scene.apply(WHO.format(entity="nodes"))
+    assert reach() == {"node"}
+    # Who stands in its ranges and is not known is not of the cluster.
+    outside_scene.apply(WHO.format(entity="cluster"))
+    assert reach() == {"endpoint", "node"}
+    outside_scene.apply(WHO.format(entity="all"))
+    assert reach() == {"world", "cluster", "node", "endpoint"}
+
+
+def test_what_cannot_be_held_is_not_taken(scene):
+    """A rule that would keep containers off their own host, which nothing here judges yet."""
+    before = scene.revision()
+    text = WHO.format(entity="world").replace("{from:", "{action: deny, from:").replace("entity: world", "entity: host") \
+        .replace("isolate: ingress", "isolate: none")
+    done = scene.apply(text, check=False)
+    assert done.returncode == 1 and "cannot be enforced by this version" in done.stderr and "e20" in done.stderr
+    assert scene.revision() == before
+    # In the folder: what was in force stays, and status says why.
+    scene.write_policy("host.yaml", text)
+    topo.wait_for("the folder is refused", lambda: not scene.status()["policies"]["ok"])
+    assert "own node" in json.dumps(scene.status()["policies"]["diagnostics"])
+    assert topo.http_get(scene.intruder, scene.web.addrs[4])
+    # Offline nobody minds.
+    topo.run(topo.CLI, "lint", scene.dir / "policies/host.yaml")
+    # What is only refused too much is taken, and said.
+    (scene.dir / "policies/host.yaml").unlink()
+    topo.wait_for("the folder is right", lambda: scene.status()["policies"]["ok"])
+    done = scene.apply(topo.WEB_ONLY_HTTP.replace("protocols: [http]", "http: [{methods: [GET]}]"))
+    assert "w20" in done.stderr and "what only this rule allows is refused" in done.stderr
+    assert not topo.http_get(scene.client, scene.web.addrs[4])
+    assert scene.wait_record(reason="not_judged")["l7"]["seen"] == "http"
