@@ -70,6 +70,8 @@
 	X("w30", "protocols that are never spoken on the ports of the rule")                       \
 	X("w31", "a selector that contradicts itself")                                             \
 	X("w32", "too much to compare: not everything was looked at")                              \
+	X("w33",                                                                                   \
+	  "conditions that do not hold on one of the ports or peers: another rule allows it")      \
 	X("w40", "isolated for egress, and nothing allows DNS")                                    \
 	X("w41", "fqdn peers, and no way to ask DNS: the names never get addresses")               \
 	X("w42", "an ipBlock of loopback addresses")                                               \

@@ -570,9 +570,9 @@ static int count_all(struct data *x, struct bh_diag *g)
 		    (!of || p->pos.line >= of->pos.line))
 			of = p;
 	}
-	if (!of || !at || *of->ns == '\0')
+	if (!of || !at)
 		return 0;
-	(void)range(x, of->ns, &n);
+	(void)range(x, *of->ns ? of->ns : NULL, &n);
 	if (asprintf(&made, "%.*sthe policy selects all %zu pods of %s", (int)(at - g->message),
 		     g->message, n, at + strlen(all)) < 0)
 		return -ENOMEM;

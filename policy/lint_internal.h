@@ -229,6 +229,9 @@ void lint_put_rule(struct bh_buf *b, const struct bh_rule *r, enum bh_dir dir, s
 /* The same seen from a rule of @from: with its policy if that is another one, and its place. */
 void lint_put_other(struct bh_buf *b, const struct bh_policy *from, const struct lint_rule *a);
 void lint_put_policy(struct bh_buf *b, const struct bh_policy *p); /* with its place */
+void lint_put_port(struct bh_buf *b, const struct bh_port *p);     /* "TCP 80" */
+/* "pods app=web of namespace \"shop\"", "entity world" */
+void lint_put_peer(struct bh_buf *b, const struct bh_policy *p, const struct bh_peer *peer);
 /* "TCP 80, UDP 53 from everywhere", "http on TCP 80 from pods app=web" */
 void lint_put_traffic(struct bh_buf *b, const struct lint_rule *a);
 

@@ -19,6 +19,13 @@
 /* Rules that have no effect because of rules that have no effect because of ... */
 #define CHAIN_MAX 64U
 
+/* Ports and peers of one rule that are looked at one by one. */
+#define PARTS_MAX 16U
+
+#define ADD_UP                                                                               \
+	"rules add up; to restrict what others allow, deny the rest: \"action: deny\" with " \
+	"notProtocols"
+
 /* Rules of one class can have the same effect on another. */
 enum class {
 	CLASS_DECIDES = 1, /* refuses, or stands in an ordered tier */
@@ -31,7 +38,9 @@ struct shadow {
 	struct lint *l;
 	struct lint_index index;
 	uint64_t v4_lens, v6_lens[3]; /* lengths of prefixes that occur */
-	uint32_t *asked;              /* by rule: the last one that it was held against, + 1 */
+	uint32_t *asked; /* by rule: the last question in which it was held against another */
+	uint32_t question;
+	bool plain; /* only rules without conditions are asked about */
 };
 
 /* ---- tokens: what a rule is entered under ---- */
@@ -316,9 +325,9 @@ static bool ask_key(struct shadow *s, size_t ib, uint64_t key)
 		size_t ia = e[i].value;
 		enum lint_why why;
 
-		if (s->asked[ia] == (uint32_t)ib + 1)
+		if (s->asked[ia] == s->question || (s->plain && lint_asks(s->l->rules[ia].r)))
 			continue;
-		s->asked[ia] = (uint32_t)ib + 1;
+		s->asked[ia] = s->question;
 		why = lint_relation(s->l, ia, ib);
 		if (why == LINT_WHY_NOT || leads_to(s->l, ia, ib))
 			continue;
@@ -376,6 +385,7 @@ static void look(struct shadow *s, size_t ib)
 
 	if (b->odd || s->l->steps.empty)
 		return;
+	s->question++;
 	question_make(s, b, &q);
 	if (ask(s, ib, CLASS_DECIDES, &q))
 		return;
@@ -452,8 +462,7 @@ BH_STATIC_ASSERT_TABLE(words, LINT_WHY_COUNT);
 static const char *hint_for(const struct lint_rule *a, const struct lint_rule *b)
 {
 	if (b->why == LINT_WHY_ALLOWED && lint_asks(b->r) && !lint_asks(a->r))
-		return "rules add up; to restrict what others allow, deny the rest: \"action: deny\" with "
-		       "notProtocols";
+		return ADD_UP;
 	if (b->why == LINT_WHY_UNRECORDED)
 		return "what is refused is recorded by the rule that refuses it";
 	return NULL;
@@ -504,6 +513,87 @@ static int tell(struct lint *l, const struct lint_rule *b)
 			 bh_buf_str(&text));
 }
 
+/* ---- rules of which a part has no effect ---- */
+
+/*
+ * One port or one peer of a rule with conditions, which another rule allows without: the conditions do not hold there.
+ * The rule is asked about as if it had nothing else. Return: what allows it; LINT_NONE
+ */
+static size_t part_of(struct shadow *s, size_t ib, const struct bh_rule *part)
+{
+	struct lint_rule *b = &s->l->rules[ib], whole = *b;
+	struct question q;
+	size_t found = LINT_NONE;
+
+	b->r = part;
+	s->question++;
+	s->plain = true;
+	question_make(s, b, &q);
+	if (ask(s, ib, CLASS_ALLOWS, &q) && settle(s, ib) && b->why == LINT_WHY_ALLOWED)
+		found = b->because;
+	s->plain = false;
+	*b = whole;
+	return found;
+}
+
+static int tell_part(struct lint *l, const struct lint_rule *b, enum lint_part part, size_t item,
+		     size_t because)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf who = BH_BUF_INIT, what = BH_BUF_INIT;
+	bh_cleanup(bh_buf_done) struct bh_buf other = BH_BUF_INIT, traffic = BH_BUF_INIT;
+	const struct lint_where w = {
+		.p = b->p, .part = part, .dir = b->dir, .rule = b->index, .item = item
+	};
+
+	lint_put_rule(&who, b->r, b->dir, b->index);
+	if (part == LINT_PART_PORT)
+		lint_put_port(&what, &b->r->ports[item]);
+	else
+		lint_put_peer(&what, b->p, &b->r->peers[item]);
+	lint_put_other(&other, b->p, &l->rules[because]);
+	lint_put_traffic(&traffic, &l->rules[because]);
+	if (bh_buf_failed(&who) || bh_buf_failed(&what) || bh_buf_failed(&other) ||
+	    bh_buf_failed(&traffic))
+		return -ENOMEM;
+	return lint_warn(l, &w, "w33", ADD_UP, "%s has no effect %s %s: %s allows %s",
+			 bh_buf_str(&who), part == LINT_PART_PORT ? "on" : "for", bh_buf_str(&what),
+			 bh_buf_str(&other), bh_buf_str(&traffic));
+}
+
+static int parts(struct shadow *s, size_t ib)
+{
+	const struct lint_rule *b = &s->l->rules[ib];
+	const struct bh_rule *whole = b->r;
+	int r = 0;
+
+	if (b->odd || b->why != LINT_WHY_NOT || b->p->tier != BH_TIER_APPLICATION ||
+	    whole->action != BH_ACTION_ALLOW || !lint_asks(whole))
+		return 0;
+	for (size_t i = 0; r == 0 && whole->n_ports > 1 && i < BH_MIN(whole->n_ports, PARTS_MAX);
+	     i++) {
+		struct bh_rule part = *whole;
+		size_t by;
+
+		part.ports = &whole->ports[i];
+		part.n_ports = 1;
+		by = part_of(s, ib, &part);
+		if (by != LINT_NONE)
+			r = tell_part(s->l, b, LINT_PART_PORT, i, by);
+	}
+	for (size_t i = 0; r == 0 && whole->n_peers > 1 && i < BH_MIN(whole->n_peers, PARTS_MAX);
+	     i++) {
+		struct bh_rule part = *whole;
+		size_t by;
+
+		part.peers = &whole->peers[i];
+		part.n_peers = 1;
+		by = part_of(s, ib, &part);
+		if (by != LINT_NONE)
+			r = tell_part(s->l, b, LINT_PART_PEER, i, by);
+	}
+	return r;
+}
+
 /* ---- the whole ---- */
 
 static void shadow_done(struct shadow *s)
@@ -531,5 +621,7 @@ int lint_shadow(struct lint *l)
 	for (size_t i = 0; r == 0 && i < l->n_rules; i++)
 		if (l->rules[i].why != LINT_WHY_NOT && settle(&s, i))
 			r = tell(l, &l->rules[i]);
+	for (size_t i = 0; r == 0 && i < l->n_rules && !l->steps.empty; i++)
+		r = parts(&s, i);
 	return r;
 }

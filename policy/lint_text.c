@@ -147,7 +147,7 @@ const char *lint_l4_name(uint8_t l4)
 	return "another protocol";
 }
 
-static void put_port(struct bh_buf *b, const struct bh_port *p)
+void lint_put_port(struct bh_buf *b, const struct bh_port *p)
 {
 	bool icmp = p->l4 == BH_L4_ICMP || p->l4 == BH_L4_ICMPV6;
 
@@ -171,7 +171,7 @@ static void put_ports(struct bh_buf *b, const struct bh_rule *r)
 {
 	for (size_t i = 0; i < r->n_ports && i < LIST_MAX; i++) {
 		bh_buf_puts(b, i ? ", " : "");
-		put_port(b, &r->ports[i]);
+		lint_put_port(b, &r->ports[i]);
 	}
 	put_more(b, r->n_ports);
 }
@@ -194,7 +194,7 @@ static void put_protocols(struct bh_buf *b, const struct bh_rule *r)
 		bh_buf_puts(b, " under conditions");
 }
 
-static void put_peer(struct bh_buf *b, const struct bh_policy *p, const struct bh_peer *peer)
+void lint_put_peer(struct bh_buf *b, const struct bh_policy *p, const struct bh_peer *peer)
 {
 	struct lint_scope s;
 	char text[BH_PREFIX_STRLEN];
@@ -247,7 +247,7 @@ void lint_put_traffic(struct bh_buf *b, const struct lint_rule *a)
 		bh_buf_puts(b, "everywhere");
 	for (size_t i = 0; i < r->n_peers && i < LIST_MAX; i++) {
 		bh_buf_puts(b, i ? ", " : "");
-		put_peer(b, a->p, &r->peers[i]);
+		lint_put_peer(b, a->p, &r->peers[i]);
 	}
 	put_more(b, r->n_peers);
 }

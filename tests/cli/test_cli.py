@@ -344,6 +344,10 @@ def test_lint_codes():
     assert (done.returncode, len(set(listed))) == (OK, len(listed))
     assert set(listed) == used
     assert "w1    an allow rule that adds nothing" in done.stdout
+    documented = set()
+    for row in re.findall(r"^\| ([ew][0-9, ew]+) \|", (ROOT / "docs/policy.md").read_text(), re.M):
+        documented.update(row.split(", "))
+    assert set(listed) == documented
     found = json.loads(bulkhead("lint", "--codes", "-o", "json").stdout)
     assert [c["code"] for c in found] == listed
     assert {c["severity"] for c in found} == {"error", "warning"}

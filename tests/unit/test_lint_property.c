@@ -46,9 +46,10 @@ static const unsigned protos[] = {
 	BH_PROTO_KAFKA, BH_PROTO_UNKNOWN, BH_PROTO_UNDECIDED,
 };
 
-/* Of one rule; the last one of all allow rules of a direction. */
-static const char *const codes[] = { "w1",  "w20", "w21", "w22", "w23",
-				     "w24", "w25", "w26", "w27", "w28" };
+/* Of one rule; of a port or peer of one; of all allow rules of a direction. */
+static const char *const codes[] = { "w1",  "w20", "w21", "w22", "w23", "w24",
+				     "w25", "w26", "w27", "w33", "w28" };
+#define A_PART     (BH_ARRAY_SIZE(codes) - 2)
 #define ALL_ALLOWS (BH_ARRAY_SIZE(codes) - 1)
 
 struct spot {
@@ -88,7 +89,7 @@ static unsigned from_env(const char *name, unsigned otherwise)
 
 /* ---- rules ---- */
 
-/* Each rule gets a line of its own, by which a warning is known to be about it. */
+/* Each rule, port and peer gets a line of its own, by which a warning is known to be about it. */
 static void number_rules(struct bh_policy_set *set)
 {
 	uint32_t line = 1;
@@ -98,8 +99,15 @@ static void number_rules(struct bh_policy_set *set)
 
 		p->pos = (struct bh_pos){ line++, 1 };
 		for (unsigned d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++)
-			for (size_t k = 0; k < p->n_rules[d]; k++)
-				p->rules[d][k].pos = (struct bh_pos){ line++, 1 };
+			for (size_t k = 0; k < p->n_rules[d]; k++) {
+				struct bh_rule *r = &p->rules[d][k];
+
+				r->pos = (struct bh_pos){ line++, 1 };
+				for (size_t n = 0; n < r->n_ports; n++)
+					r->ports[n].pos = (struct bh_pos){ line++, 1 };
+				for (size_t n = 0; n < r->n_peers; n++)
+					r->peers[n].pos = (struct bh_pos){ line++, 1 };
+			}
 	}
 }
 
@@ -109,7 +117,10 @@ static bool rule_at(struct bh_policy_set *set, uint32_t line, struct bh_policy *
 	for (size_t i = 0; i < set->n_policies; i++) {
 		for (unsigned d = BH_DIR_INGRESS; d < BH_DIR_COUNT; d++) {
 			for (size_t k = 0; k < set->policies[i]->n_rules[d]; k++) {
-				if (set->policies[i]->rules[d][k].pos.line != line)
+				const struct bh_rule *r = &set->policies[i]->rules[d][k];
+
+				if (line < r->pos.line ||
+				    line > r->pos.line + r->n_ports + r->n_peers)
 					continue;
 				*ret_p = set->policies[i];
 				*ret_dir = d;
@@ -364,10 +375,31 @@ static void compare(struct scene *sc, const struct side *a, const struct side *b
 
 /* ---- claims ---- */
 
-/* Without one rule, or (@all) without all allow rules of its direction. */
-static void take_out(struct scene *sc, struct side *with, int64_t now, bool all)
+/* Without the port or peer that has this line. @room: for the list that is left. */
+static void take_part(struct bh_rule *r, uint32_t line, struct bh_port *ports,
+		      struct bh_peer *peers)
+{
+	size_t n_ports = 0, n_peers = 0;
+
+	for (size_t i = 0; i < r->n_ports; i++)
+		if (r->ports[i].pos.line != line)
+			ports[n_ports++] = r->ports[i];
+	for (size_t i = 0; i < r->n_peers; i++)
+		if (r->peers[i].pos.line != line)
+			peers[n_peers++] = r->peers[i];
+	assert_int_equal(n_ports + n_peers + 1, r->n_ports + r->n_peers);
+	r->ports = ports;
+	r->n_ports = n_ports;
+	r->peers = peers;
+	r->n_peers = n_peers;
+}
+
+/* Without one rule, a part of it, or all allow rules of its direction. */
+static void take_out(struct scene *sc, struct side *with, int64_t now, size_t code)
 {
 	struct side without = { .n_rules = 0 };
+	struct bh_port ports[8];
+	struct bh_peer peers[8];
 	size_t index = 0;
 
 	assert_true(rule_at(sc->w->set, sc->claim->pos.line, &sc->about, &sc->dir, &index));
@@ -375,9 +407,18 @@ static void take_out(struct scene *sc, struct side *with, int64_t now, bool all)
 	with->n_rules = sc->about->n_rules[sc->dir];
 	without.rules = calloc(with->n_rules + 1, sizeof(*without.rules));
 	assert_non_null(without.rules);
-	for (size_t i = 0; i < with->n_rules; i++)
-		if (all ? with->rules[i].action != BH_ACTION_ALLOW : i != index)
-			without.rules[without.n_rules++] = with->rules[i];
+	for (size_t i = 0; i < with->n_rules; i++) {
+		const struct bh_rule *r = &with->rules[i];
+
+		if (code == ALL_ALLOWS ? r->action == BH_ACTION_ALLOW
+				       : i == index && code != A_PART)
+			continue;
+		without.rules[without.n_rules++] = *r;
+		if (i == index && code == A_PART) {
+			assert_true(r->n_ports <= 8 && r->n_peers <= 8);
+			take_part(&without.rules[i], sc->claim->pos.line, ports, peers);
+		}
+	}
 	put_in_place(sc, &without);
 	side_make(sc, now, &without);
 	compare(sc, with, &without);
@@ -399,7 +440,7 @@ static void check_claims(struct scene *sc, const struct bh_diags *d, int64_t now
 			sc->told[k]++;
 			/* There are so many of these. */
 			if (k != ALL_ALLOWS || rnd_one_in(&sc->r, 8))
-				take_out(sc, &with, now, k == ALL_ALLOWS);
+				take_out(sc, &with, now, k);
 		}
 	}
 	side_done(&with);
