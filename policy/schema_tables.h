@@ -39,6 +39,7 @@
 			    .help = "what the document is" },         \
 	[BH_F_TOP_META] = { .name = "metadata",                       \
 			    .type = BH_FIELD_MAP,                     \
+			    .flags = BH_FIELD_READ_ANYWAY,            \
 			    .object = &bh_object_meta,                \
 			    .help = "name, namespace, labels" },      \
 	[BH_F_TOP_SPEC] = { .name = "spec",                           \
