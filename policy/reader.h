@@ -105,6 +105,11 @@ enum {
 	BH_OBJECT_ONE_OF =
 	    1 << 0,              /* exactly one of the fields must be there; held by who reads it */
 	BH_OBJECT_OPEN = 1 << 1, /* other fields are ignored */
+	/*
+	 * Where none of the fields is there, what is there is of a later version, and no error; held by who reads
+	 * it.
+	 */
+	BH_OBJECT_LATER = 1 << 2,
 };
 
 /* A name may stand in @fields more than once, with not_in apart: then it differs from place to place. */

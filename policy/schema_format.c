@@ -17,11 +17,14 @@
 #define DNS_NAME   DNS_LABEL "(\\." DNS_LABEL ")*"
 #define HOST_LABEL "[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?"
 #define HOST_NAME  "(\\*\\.)?" HOST_LABEL "(\\." HOST_LABEL ")*\\.?"
-#define PORT       "[1-9][0-9]{0,4}"
-#define PORT_NAME  "[a-z0-9]+(-[a-z0-9]+)*"
-#define WORD       "[A-Za-z_][A-Za-z0-9_]*"
-#define SERVICE    "(" WORD "|\\*\\*?)"
-#define DIGITS(n)  "[0-9]{" n "}"
+/* 1-65535 */
+#define PORT \
+	"([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+/* Parts of digits, the first with a letter, any. */
+#define PORT_NAME "([0-9]+-)*[0-9]*[a-z][a-z0-9]*(-[a-z0-9]+)*"
+#define WORD      "[A-Za-z_][A-Za-z0-9_]*"
+#define SERVICE   "(" WORD "|\\*\\*?)"
+#define DIGITS(n) "[0-9]{" n "}"
 
 /* What can be written as a protocol: names, names of families, other names, and one that is none. */
 static const char *protocol_word(size_t i)

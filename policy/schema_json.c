@@ -275,6 +275,19 @@ static json_t *server_field(const struct bh_schema_view *v, const struct bh_fiel
 	return NULL;
 }
 
+/* @schema holds as soon as one of the fields is there. */
+static json_t *or_later(struct walk *w, const struct bh_schema_view *v, json_t *schema)
+{
+	json_t *to = json_object(), *any = json_array();
+	const struct bh_field *f;
+
+	for (size_t i = 0; (f = bh_schema_nth(v, i)); i++)
+		add(w, any, json_pack("{s:[s]}", "required", f->name));
+	put(w, to, "if", json_pack("{s:o}", "anyOf", any));
+	put(w, to, "then", schema);
+	return to;
+}
+
 static json_t *object_schema(struct walk *w, const struct bh_schema_view *v)
 {
 	json_t *to = json_object(), *fields = json_object();
@@ -303,7 +316,7 @@ static json_t *object_schema(struct walk *w, const struct bh_schema_view *v)
 		put(w, to, "x-kubernetes-preserve-unknown-fields", json_true());
 	else if (!w->structural && !(v->object->flags & BH_OBJECT_OPEN))
 		put(w, to, "additionalProperties", json_false());
-	return to;
+	return !w->structural && v->object->flags & BH_OBJECT_LATER ? or_later(w, v, to) : to;
 }
 
 /* ---- kinds ---- */

@@ -17,6 +17,11 @@
 		.name = what, .help = text, .fields = table, .n = BH_ARRAY_SIZE(table), \
 		.flags = BH_OBJECT_ONE_OF                                               \
 	}
+#define ONE_OF_OR_LATER(what, text, table)                                              \
+	{                                                                               \
+		.name = what, .help = text, .fields = table, .n = BH_ARRAY_SIZE(table), \
+		.flags = BH_OBJECT_ONE_OF | BH_OBJECT_LATER                             \
+	}
 #define FROM_SERVER(field)                                                      \
 	{                                                                       \
 		.name = field, .type = BH_FIELD_ANY, .flags = BH_FIELD_IGNORED, \

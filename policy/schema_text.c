@@ -95,7 +95,7 @@ static void put_facts(struct bh_buf *out, const struct bh_schema_view *v)
 	bh_buf_clear(&b);
 	put_not_in(&b, &up, f);
 	if (b.len && f->not_here)
-		bh_buf_printf(&b, " (%s)", f->not_here);
+		bh_buf_printf(&b, ": %s", f->not_here);
 	put_line(out, "NOT IN:", bh_buf_str(&b));
 }
 

@@ -224,7 +224,9 @@ bool bh_schema_nullable(const struct bh_schema_view *v, const struct bh_field *f
 
 bool bh_schema_item_nullable(const struct bh_schema_view *v)
 {
-	return v->field->type == BH_FIELD_LIST && !has_required(v) &&
+	if (v->object && v->object->flags & BH_OBJECT_LATER)
+		return true;
+	return !has_required(v) && !v->field->values &&
 	       !(v->field->flags & (BH_FIELD_NOT_NULL | BH_FIELD_NOT_EMPTY | BH_FIELD_REQUIRED));
 }
 

@@ -210,7 +210,10 @@ def test_shellcheck():
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.yaml")), ids=lambda p: p.name)
+EXAMPLES = sorted(p for p in (ROOT / "examples").rglob("*.yaml") if p.parent.name != "crd")  # those are for a cluster
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
 def test_examples_load(path):
     done = run(BUILD / "cli" / "bulkhead", "lint", "--strict", path)
     assert done.returncode == 0, done.stdout + done.stderr
