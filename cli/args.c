@@ -437,7 +437,7 @@ void bh_help_print(const struct bh_verb *verb, struct bh_buf *out)
 	    out, "Usage: bulkhead [--socket PATH] VERB [OPTIONS] [ARGUMENTS]\n\n"
 		 "Network policy for containers, up to the protocol that is spoken.\n\nVerbs:\n");
 	for (size_t i = 0; bh_verbs[i]; i++)
-		bh_buf_printf(out, "  %-12s  %s\n", bh_verbs[i]->name, bh_verbs[i]->summary);
+		bh_buf_printf(out, "  %-13s  %s\n", bh_verbs[i]->name, bh_verbs[i]->summary);
 	bh_buf_puts(out, "\nOptions:\n");
 	print_options(NULL, out);
 	bh_buf_puts(out, "\nExit status:\n"

@@ -66,6 +66,9 @@ struct bh_args {
 	/* What is spoken (policy/spoken.h). */
 	const char *http, *host, *upgrade, *sni, *alpn, *tls_version, *ech, *dns, *grpc, *risk;
 	const char *icmp;
+	/* What explain-field makes of the tables. */
+	bool recursive, schema, crd, reference;
+	const char *api_version;
 };
 
 enum bh_option_kind {
@@ -112,8 +115,9 @@ struct bh_verb {
 extern const struct bh_verb *const bh_verbs[];
 
 extern const struct bh_verb bh_verb_lint, bh_verb_apply, bh_verb_get, bh_verb_delete,
-    bh_verb_explain, bh_verb_test, bh_verb_matrix, bh_verb_diff, bh_verb_status, bh_verb_endpoints,
-    bh_verb_violations, bh_verb_render, bh_verb_replay, bh_verb_protocols, bh_verb_version;
+    bh_verb_explain, bh_verb_explain_field, bh_verb_test, bh_verb_matrix, bh_verb_diff,
+    bh_verb_status, bh_verb_endpoints, bh_verb_violations, bh_verb_render, bh_verb_replay,
+    bh_verb_protocols, bh_verb_version;
 
 /* ---- args.c ---- */
 

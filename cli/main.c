@@ -10,10 +10,23 @@
 #include "common/banned.h"
 
 const struct bh_verb *const bh_verbs[] = {
-	&bh_verb_lint,   &bh_verb_explain,   &bh_verb_test,       &bh_verb_matrix,
-	&bh_verb_diff,   &bh_verb_apply,     &bh_verb_get,        &bh_verb_delete,
-	&bh_verb_status, &bh_verb_endpoints, &bh_verb_violations, &bh_verb_render,
-	&bh_verb_replay, &bh_verb_protocols, &bh_verb_version,    NULL,
+	&bh_verb_lint,
+	&bh_verb_explain,
+	&bh_verb_explain_field,
+	&bh_verb_test,
+	&bh_verb_matrix,
+	&bh_verb_diff,
+	&bh_verb_apply,
+	&bh_verb_get,
+	&bh_verb_delete,
+	&bh_verb_status,
+	&bh_verb_endpoints,
+	&bh_verb_violations,
+	&bh_verb_render,
+	&bh_verb_replay,
+	&bh_verb_protocols,
+	&bh_verb_version,
+	NULL,
 };
 
 static int run(int argc, const char *const *argv)

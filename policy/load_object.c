@@ -113,7 +113,7 @@ void bh_load_meta(struct bh_load *l, const struct bh_yaml_node *meta, char **ret
 		  char **ret_name, struct bh_labels *ret_labels)
 {
 	struct bh_got got[BH_F_META_COUNT];
-	const struct bh_yaml_node *ns;
+	const struct bh_yaml_node *ns, *named;
 	size_t mark = bh_path_key(&l->rd, "metadata"), inner;
 	bool of_k8s = l->kind == BH_KIND_NETWORK_POLICY;
 	bool policy = bh_kind_is_policy(l->kind);
@@ -122,11 +122,11 @@ void bh_load_meta(struct bh_load *l, const struct bh_yaml_node *meta, char **ret
 		bh_path_back(&l->rd, mark);
 		return;
 	}
-	if (got[BH_F_META_NAME].value)
-		name(l, got[BH_F_META_NAME].value, "name",
-		     policy ? bh_name_dns_domain : bh_name_loose, ret_name);
-	if (got[BH_F_META_NAME].value && l->kind == BH_KIND_BASELINE_ADMIN_NETWORK_POLICY)
-		only_default(l, got[BH_F_META_NAME].value);
+	named = got[policy ? BH_F_META_NAME : BH_F_META_NAME_LOOSE].value;
+	if (named)
+		name(l, named, "name", policy ? bh_name_dns_domain : bh_name_loose, ret_name);
+	if (named && l->kind == BH_KIND_BASELINE_ADMIN_NETWORK_POLICY)
+		only_default(l, named);
 	ns = got[BH_F_META_NAMESPACE].value;
 	if (ret_ns && (!ns || !*bh_node_str(ns)))
 		*ret_ns = bh_load_strdup(l, "default");

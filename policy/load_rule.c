@@ -213,7 +213,7 @@ void bh_load_rule(struct bh_load *l, const struct bh_yaml_node *n, enum bh_dir d
 {
 	unsigned in = l->in;
 	struct bh_got got[BH_F_RULE_COUNT];
-	const struct bh_got *peers;
+	const struct bh_got *peers, *ports;
 	size_t mark;
 
 	bh_load_rule_init(l, n, r);
@@ -234,9 +234,10 @@ void bh_load_rule(struct bh_load *l, const struct bh_yaml_node *n, enum bh_dir d
 		bh_load_peers(l, peers->value, r);
 		bh_path_back(&l->rd, mark);
 	}
-	if (got[BH_F_RULE_PORTS].value) {
+	ports = &got[l->in & BH_IN_NETWORK_POLICY ? BH_F_RULE_PORTS_MAPS : BH_F_RULE_PORTS];
+	if (ports->value) {
 		mark = bh_path_key(&l->rd, "ports");
-		bh_load_ports(l, got[BH_F_RULE_PORTS].value, r);
+		bh_load_ports(l, ports->value, r);
 		bh_path_back(&l->rd, mark);
 	}
 	if (got[BH_F_RULE_ICMP].value) {

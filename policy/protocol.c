@@ -124,6 +124,11 @@ const char *bh_proto_family_nth(size_t i)
 	return i < BH_ARRAY_SIZE(families) ? families[i].name : NULL;
 }
 
+const char *bh_proto_alias_nth(size_t i)
+{
+	return i < BH_ARRAY_SIZE(aliases) ? aliases[i].name : NULL;
+}
+
 const char *bh_proto_nth(size_t i)
 {
 	return i < BH_ARRAY_SIZE(protocols) ? protocols[i].name : NULL;

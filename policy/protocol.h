@@ -91,6 +91,8 @@ enum bh_proto bh_proto_by_name(const char *name);
 bool bh_proto_has_probe(unsigned number);
 /* The i-th name, for listings and did-you-mean; NULL past the end. */
 const char *bh_proto_nth(size_t i);
+/* The i-th of the other names that protocols have; NULL past the end. */
+const char *bh_proto_alias_nth(size_t i);
 
 /*
  * Something here or nDPI 4.2 can tell it: there is a probe, or nDPI has a name for it. What nobody can tell cannot

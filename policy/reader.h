@@ -44,6 +44,8 @@ enum {
 	 */
 	BH_FIELD_SEVERAL = 1 << 4,
 	BH_FIELD_NOT_EMPTY = 1 << 5, /* a list that is written has at least one item */
+	/* A map that is read as an empty one where it is missing: it is as required as what is in it. */
+	BH_FIELD_READ_ANYWAY = 1 << 6,
 };
 
 struct bh_object;
@@ -55,7 +57,8 @@ struct bh_field {
 	uint8_t flags;
 	uint16_t not_in;    /* where it does not exist: bits that bh_read_fields() is given */
 	uint16_t max_items; /* of lists; 0: no limit but that of the file */
-	int64_t min, max;   /* of whole numbers (and items); both 0: none */
+	int64_t min,
+	    max; /* of whole numbers (and items; of several types: not read by tables); both 0: none */
 	/*
 	 * What a string (or item, or a number that is more than a number) must look like, for documentation and
 	 * schemas; held by who reads it. The formats: below.
@@ -70,7 +73,7 @@ struct bh_field {
 };
 
 /*
- * Formats:
+ * Formats (policy/schema_format.h has their words and patterns):
  *	address		10.1.2.3, fd00::1
  *	cidr		10.1.0.0/16, fd00::/8
  *	port		number of a port
@@ -79,6 +82,7 @@ struct bh_field {
  *	icmp		echo-request, 8, 3/1
  *	name		what Kubernetes lets an object be called: a domain name in lower case
  *	loose-name	what container engines call things: letters, digits, "-", "_", "."
+ *	namespace	likewise; "" is the namespace "default"
  *	label-key, label-value
  *	text		one line of at most 100 characters
  *	date-time	RFC 3339
@@ -101,6 +105,11 @@ enum {
 	BH_OBJECT_ONE_OF =
 	    1 << 0,              /* exactly one of the fields must be there; held by who reads it */
 	BH_OBJECT_OPEN = 1 << 1, /* other fields are ignored */
+	/*
+	 * Where none of the fields is there, what is there is of a later version, and no error; held by who reads
+	 * it.
+	 */
+	BH_OBJECT_LATER = 1 << 2,
 };
 
 /* A name may stand in @fields more than once, with not_in apart: then it differs from place to place. */

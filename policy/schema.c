@@ -18,22 +18,30 @@
 #define ADMIN    "policy.networking.k8s.io/v1alpha1"
 
 static const struct bh_kind_info kinds[] = {
-	{ "NetworkPolicy", K8S, BH_KIND_NETWORK_POLICY, &bh_object_policy, BH_IN_NETWORK_POLICY },
-	{ "TrafficPolicy", BULKHEAD, BH_KIND_TRAFFIC_POLICY, &bh_object_policy,
-	  BH_IN_TRAFFIC_POLICY },
-	{ "ClusterTrafficPolicy", BULKHEAD, BH_KIND_CLUSTER_TRAFFIC_POLICY, &bh_object_policy,
+	{ "NetworkPolicy", "networkpolicies", "netpol", K8S, BH_KIND_NETWORK_POLICY,
+	  &bh_object_policy, BH_IN_NETWORK_POLICY },
+	{ "TrafficPolicy", "trafficpolicies", "tp", BULKHEAD, BH_KIND_TRAFFIC_POLICY,
+	  &bh_object_policy, BH_IN_TRAFFIC_POLICY },
+	{ "ClusterTrafficPolicy", "clustertrafficpolicies", "ctp", BULKHEAD,
+	  BH_KIND_CLUSTER_TRAFFIC_POLICY, &bh_object_policy,
 	  BH_IN_CLUSTER_TRAFFIC_POLICY | BH_IN_NO_NAMESPACE },
-	{ "ClusterNetworkPolicy", CLUSTER, BH_KIND_CLUSTER_NETWORK_POLICY, &bh_object_cluster[0],
+	{ "ClusterNetworkPolicy", "clusternetworkpolicies", "cnp", CLUSTER,
+	  BH_KIND_CLUSTER_NETWORK_POLICY, &bh_object_cluster[0],
 	  BH_IN_CLUSTER_NETWORK_POLICY | BH_IN_NO_NAMESPACE },
-	{ "AdminNetworkPolicy", ADMIN, BH_KIND_ADMIN_NETWORK_POLICY, &bh_object_cluster[1],
-	  BH_IN_ADMIN_NETWORK_POLICY | BH_IN_NO_NAMESPACE },
-	{ "BaselineAdminNetworkPolicy", ADMIN, BH_KIND_BASELINE_ADMIN_NETWORK_POLICY,
-	  &bh_object_cluster[1], BH_IN_BASELINE_ADMIN_NETWORK_POLICY | BH_IN_NO_NAMESPACE },
-	{ "Namespace", "v1", BH_KIND_NAMESPACE, &bh_object_namespace, BH_IN_NO_NAMESPACE },
-	{ "Endpoint", BULKHEAD, BH_KIND_ENDPOINT, &bh_object_endpoint, BH_IN_NO_STATUS },
-	{ "Node", BULKHEAD, BH_KIND_NODE, &bh_object_node, BH_IN_NO_NAMESPACE | BH_IN_NO_STATUS },
-	{ "Node", "v1", BH_KIND_NODE, &bh_object_k8s_node, BH_IN_NO_NAMESPACE },
-	{ "List", "v1", BH_KIND_INVALID, &bh_object_list, 0 },
+	{ "AdminNetworkPolicy", "adminnetworkpolicies", "anp", ADMIN, BH_KIND_ADMIN_NETWORK_POLICY,
+	  &bh_object_cluster[1], BH_IN_ADMIN_NETWORK_POLICY | BH_IN_NO_NAMESPACE },
+	{ "BaselineAdminNetworkPolicy", "baselineadminnetworkpolicies", "banp", ADMIN,
+	  BH_KIND_BASELINE_ADMIN_NETWORK_POLICY, &bh_object_cluster[1],
+	  BH_IN_BASELINE_ADMIN_NETWORK_POLICY | BH_IN_NO_NAMESPACE },
+	{ "Namespace", "namespaces", "ns", "v1", BH_KIND_NAMESPACE, &bh_object_namespace,
+	  BH_IN_NO_NAMESPACE | BH_IN_NO_POLICY },
+	{ "Endpoint", "endpoints", "ep", BULKHEAD, BH_KIND_ENDPOINT, &bh_object_endpoint,
+	  BH_IN_NO_STATUS | BH_IN_NO_POLICY },
+	{ "Node", "nodes", "no", BULKHEAD, BH_KIND_NODE, &bh_object_node,
+	  BH_IN_NO_NAMESPACE | BH_IN_NO_STATUS | BH_IN_NO_POLICY },
+	{ "Node", "nodes", "no", "v1", BH_KIND_NODE, &bh_object_k8s_node,
+	  BH_IN_NO_NAMESPACE | BH_IN_NO_POLICY },
+	{ "List", "lists", NULL, "v1", BH_KIND_INVALID, &bh_object_list, BH_IN_NO_NAMESPACE },
 };
 
 const struct bh_kind_info *bh_schema_kind(size_t i)
@@ -41,7 +49,7 @@ const struct bh_kind_info *bh_schema_kind(size_t i)
 	return i < BH_ARRAY_SIZE(kinds) ? &kinds[i] : NULL;
 }
 
-static const struct bh_field *field_by(const struct bh_object *o, unsigned in, const char *name,
+const struct bh_field *bh_schema_field(const struct bh_object *o, unsigned in, const char *name,
 				       size_t len)
 {
 	for (size_t i = 0; i < o->n; i++) {
@@ -51,6 +59,15 @@ static const struct bh_field *field_by(const struct bh_object *o, unsigned in, c
 			return f;
 	}
 	return NULL;
+}
+
+unsigned bh_schema_below(unsigned in, unsigned level, const struct bh_field *f)
+{
+	if (level == 1 && strcmp(f->name, "ingress") == 0)
+		in |= BH_IN_INGRESS;
+	if (level == 1 && strcmp(f->name, "egress") == 0)
+		in |= BH_IN_EGRESS;
+	return in;
 }
 
 const struct bh_field *bh_schema_find_in(const struct bh_kind_info *k, const char *path,
@@ -63,15 +80,12 @@ const struct bh_field *bh_schema_find_in(const struct bh_kind_info *k, const cha
 	for (; *path; level++) {
 		size_t len = strcspn(path, ".[");
 
-		f = o ? field_by(o, in, path, len) : NULL;
+		f = o ? bh_schema_field(o, in, path, len) : NULL;
 		if (!f)
 			return NULL;
 		if (ret_object)
 			*ret_object = o;
-		if (level == 1 && strcmp(f->name, "ingress") == 0)
-			in |= BH_IN_INGRESS;
-		if (level == 1 && strcmp(f->name, "egress") == 0)
-			in |= BH_IN_EGRESS;
+		in = bh_schema_below(in, level, f);
 		path += len;
 		path += strcspn(path, ".");
 		path += *path == '.';

@@ -28,12 +28,14 @@ enum {
 	BH_IN_BASELINE_ADMIN_NETWORK_POLICY = 1 << 7,
 	BH_IN_NO_NAMESPACE = 1 << 8, /* objects of the kind stand in no namespace */
 	BH_IN_NO_STATUS = 1 << 9,    /* no server writes it */
+	BH_IN_NO_POLICY = 1 << 10,   /* Namespace, Endpoint, Node */
 };
 
 enum { BH_F_TOP_API, BH_F_TOP_KIND, BH_F_TOP_META, BH_F_TOP_SPEC, BH_F_TOP_STATUS, BH_F_TOP_COUNT };
 
 enum {
 	BH_F_META_NAME,
+	BH_F_META_NAME_LOOSE, /* the same, of what is no policy */
 	BH_F_META_NAMESPACE,
 	BH_F_META_LABELS,
 	BH_F_META_ANNOTATIONS,
@@ -76,6 +78,7 @@ enum {
 	BH_F_RULE_FROM,
 	BH_F_RULE_TO,
 	BH_F_RULE_PORTS,
+	BH_F_RULE_PORTS_MAPS, /* the same, of NetworkPolicy: without the short forms */
 	BH_F_RULE_ICMP,
 	BH_F_RULE_PROTOCOLS,
 	BH_F_RULE_NOT_PROTOCOLS,
@@ -184,13 +187,21 @@ extern const struct bh_object bh_object_meta, bh_object_endpoint_spec, bh_object
 
 /* A kind that manifests can be of. */
 struct bh_kind_info {
-	const char *name, *api;
+	const char *name;
+	const char *plural, *short_name; /* lower case; the last NULL: none */
+	const char *api;
 	enum bh_kind kind; /* BH_KIND_INVALID: List */
 	const struct bh_object *object;
 	unsigned in;
 };
 /* The i-th, NULL past the end. Node stands there twice, for two apiVersions. */
 const struct bh_kind_info *bh_schema_kind(size_t i);
+
+/* The field of a name (@len bytes) that exists where @in says; NULL: none. */
+const struct bh_field *bh_schema_field(const struct bh_object *o, unsigned in, const char *name,
+				       size_t len);
+/* The bits that hold below @f, which is @level steps below the top. */
+unsigned bh_schema_below(unsigned in, unsigned level, const struct bh_field *f);
 
 /**
  * bh_schema_find() - The field that a path means

@@ -92,8 +92,8 @@ const struct bh_object bh_object_subject[] = {
 static const struct bh_field cnp_peer_fields[] = PEER_FIELDS(0);
 static const struct bh_field anp_peer_fields[] = PEER_FIELDS(1);
 const struct bh_object bh_object_cpeer[] = {
-	ONE_OF("peer", "who may be at the other end: one of the fields", cnp_peer_fields),
-	ONE_OF("peer", "who may be at the other end: one of the fields", anp_peer_fields),
+	ONE_OF_OR_LATER("peer", "who may be at the other end: one of the fields", cnp_peer_fields),
+	ONE_OF_OR_LATER("peer", "who may be at the other end: one of the fields", anp_peer_fields),
 };
 
 /* ---- ports ---- */

@@ -6,6 +6,11 @@
 
 #include "common/limits.h"
 
+#define BH_IN_POLICIES                                                                \
+	(BH_IN_NETWORK_POLICY | BH_IN_TRAFFIC_POLICY | BH_IN_CLUSTER_TRAFFIC_POLICY | \
+	 BH_IN_CLUSTER_NETWORK_POLICY | BH_IN_ADMIN_NETWORK_POLICY |                  \
+	 BH_IN_BASELINE_ADMIN_NETWORK_POLICY)
+
 static const char *const l4_names[] = { "TCP", "UDP", "SCTP", NULL };
 
 static const struct bh_field meta_fields[] = {
@@ -13,10 +18,17 @@ static const struct bh_field meta_fields[] = {
 			     .type = BH_FIELD_STRING,
 			     .flags = BH_FIELD_REQUIRED,
 			     .format = "name",
+			     .not_in = BH_IN_NO_POLICY,
 			     .help = "every object has a name" },
+	[BH_F_META_NAME_LOOSE] = { .name = "name",
+				   .type = BH_FIELD_STRING,
+				   .flags = BH_FIELD_REQUIRED,
+				   .format = "loose-name",
+				   .not_in = BH_IN_POLICIES,
+				   .help = "every object has a name" },
 	[BH_F_META_NAMESPACE] = { .name = "namespace",
 				  .type = BH_FIELD_STRING,
-				  .format = "loose-name",
+				  .format = "namespace",
 				  .not_in = BH_IN_NO_NAMESPACE,
 				  .not_here = "leave it out: objects of this kind stand in no "
 					      "namespace",
@@ -154,7 +166,10 @@ static const struct bh_field k8s_node_fields[] = {
 			    .type = BH_FIELD_STRING,
 			    .flags = BH_FIELD_REQUIRED,
 			    .help = "what the document is" },
-	[BH_F_TOP_META] = { .name = "metadata", MAP_OF(&bh_object_meta), .help = "name, labels" },
+	[BH_F_TOP_META] = { .name = "metadata",
+			    MAP_OF(&bh_object_meta),
+			    .flags = BH_FIELD_READ_ANYWAY,
+			    .help = "name, labels" },
 	[BH_F_TOP_SPEC] = { .name = "spec",
 			    .type = BH_FIELD_ANY,
 			    .flags = BH_FIELD_IGNORED,

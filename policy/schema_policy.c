@@ -255,11 +255,18 @@ static const struct bh_field rule_fields[] = {
 	[BH_F_RULE_PORTS] = { .name = "ports",
 			      LIST_OF(BH_FIELD_ANY),
 			      .flags = BH_FIELD_SEVERAL,
+			      .min = 1,
+			      .max = 65535,
 			      .object = &bh_object_port,
 			      .format = "port-short",
-			      .help =
-				  "destination ports; missing or empty: every port and protocol. "
-				  "TrafficPolicy also takes 80, 53/udp, 8000-8100, http" },
+			      .not_in = BH_IN_NETWORK_POLICY,
+			      .help = "destination ports: 80, 53/udp, 8000-8100, http, or a map; "
+				      "missing or empty: every port and protocol" },
+	[BH_F_RULE_PORTS_MAPS] = { .name = "ports",
+				   LIST_OF_MAPS(&bh_object_port),
+				   .not_in = BH_IN_TRAFFIC_POLICY | BH_IN_CLUSTER_TRAFFIC_POLICY,
+				   .help = "destination ports; missing or empty: every port and "
+					   "protocol" },
 	[BH_F_RULE_ICMP] = { .name = "icmp",
 			     LIST_OF(BH_FIELD_INT_OR_STRING),
 			     .flags = BH_FIELD_NOT_NULL | BH_FIELD_NOT_EMPTY,

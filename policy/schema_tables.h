@@ -17,6 +17,11 @@
 		.name = what, .help = text, .fields = table, .n = BH_ARRAY_SIZE(table), \
 		.flags = BH_OBJECT_ONE_OF                                               \
 	}
+#define ONE_OF_OR_LATER(what, text, table)                                              \
+	{                                                                               \
+		.name = what, .help = text, .fields = table, .n = BH_ARRAY_SIZE(table), \
+		.flags = BH_OBJECT_ONE_OF | BH_OBJECT_LATER                             \
+	}
 #define FROM_SERVER(field)                                                      \
 	{                                                                       \
 		.name = field, .type = BH_FIELD_ANY, .flags = BH_FIELD_IGNORED, \
@@ -39,6 +44,7 @@
 			    .help = "what the document is" },         \
 	[BH_F_TOP_META] = { .name = "metadata",                       \
 			    .type = BH_FIELD_MAP,                     \
+			    .flags = BH_FIELD_READ_ANYWAY,            \
 			    .object = &bh_object_meta,                \
 			    .help = "name, namespace, labels" },      \
 	[BH_F_TOP_SPEC] = { .name = "spec",                           \
