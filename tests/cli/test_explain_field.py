@@ -459,6 +459,12 @@ def test_crd(kind):
         assert set(condition["required"]) == {"type", "status", "reason", "message", "lastTransitionTime"}
 
 
+def test_crds_in_other_forms():
+    assert asked("--crd") == {"apiVersion": "v1", "kind": "List", "items": crds()}
+    assert asked("--crd", "tp") == crds()[0] == yaml.safe_load(printed("--crd", "tp", "-o", "yaml"))
+    assert yaml.safe_load(printed("--schema", "-o", "yaml")) == asked("--schema")
+
+
 def test_ports_of_a_crd_are_anything():
     """A structural schema has no union of number, string and object; what is in them the agent tells."""
     rule = crds()[0]["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["ingress"]

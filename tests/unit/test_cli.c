@@ -213,7 +213,7 @@ static void test_help(void **state)
 	    "  bulkhead shoot duck\n");
 	bh_help_print(NULL, &all);
 	assert_non_null(strstr(bh_buf_str(&all), "\n  shoot          Shoots at targets\n"));
-	assert_non_null(strstr(bh_buf_str(&all), "\n  version       Prints the version\n"));
+	assert_non_null(strstr(bh_buf_str(&all), "\n  version        Prints the version\n"));
 }
 
 static void test_clean(void **state)
