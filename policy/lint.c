@@ -92,6 +92,9 @@ static int collect_rules(struct lint *l)
 			for (size_t k = 0; k < p->n_rules[d]; k++) {
 				const struct bh_rule *r = &p->rules[d][k];
 
+				l->logging[d] |= r->action == BH_ACTION_ALLOW && r->log;
+				l->alerting[d] |= r->action == BH_ACTION_ALLOW && lint_asks(r) &&
+						  r->unknown == BH_FAIL_ALERT;
 				l->lenient[d] |= lint_asks(r) && (r->on_overload > BH_FAIL_REFUSE ||
 								  r->midstream > BH_FAIL_REFUSE);
 				if (!lint_rule_over(l, r))

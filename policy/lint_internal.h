@@ -77,6 +77,8 @@ struct lint {
 	size_t n_rules;
 	/* Some rules that ask what is spoken let pass what cannot be judged: then the others' strictness counts. */
 	bool lenient[BH_DIR_COUNT];
+	bool logging[BH_DIR_COUNT];  /* some allow rules record what they allow */
+	bool alerting[BH_DIR_COUNT]; /* some record what stays unknown */
 	/* The first rules of the admin tier that let something out of it: pass; pass or allow. Indices. */
 	size_t first_pass[BH_DIR_COUNT], first_open[BH_DIR_COUNT];
 };

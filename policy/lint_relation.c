@@ -92,16 +92,20 @@ static bool same_proxy(const struct bh_rule *a, const struct bh_rule *b)
 }
 
 /* What @b allows @a allows, and nothing that goes with it is lost. */
-static bool allows_alike(const struct bh_rule *a, const struct bh_rule *b, bool a_first)
+static bool allows_alike(const struct lint *l, const struct lint_rule *la,
+			 const struct lint_rule *lb, bool a_first)
 {
-	if (b->log || (a->log && !a_first) || !same_proxy(a, b))
+	const struct bh_rule *a = la->r, *b = lb->r;
+
+	/* The first rule that allows is asked whether it records: @b may stand before one that does. */
+	if (b->log || (l->logging[lb->dir] && !a_first) || !same_proxy(a, b))
 		return false;
 	if ((b->switches & ~(BH_SWITCH_USUAL | a->switches)) != 0)
 		return false;
 	if (!lint_asks(a))
 		return true;
 	/* What passes as unknown with an alert is recorded under the first of the rules. */
-	if (a->unknown == BH_FAIL_ALERT && !a_first)
+	if (l->alerting[lb->dir] && !a_first)
 		return false;
 	return as_lenient(b->unknown, a->unknown) && b->evidence <= a->evidence &&
 	       b->urgency <= a->urgency &&
@@ -160,7 +164,7 @@ static enum lint_why on_application(const struct lint *l, const struct lint_rule
 		return lint_refuses(a) && ia < ib ? LINT_WHY_REFUSED : LINT_WHY_NOT;
 	if (lint_refuses(a))
 		return unknown_decided(a->r, b->r) ? LINT_WHY_BEATEN : LINT_WHY_NOT;
-	return allows_alike(a->r, b->r, ia < ib) ? LINT_WHY_ALLOWED : LINT_WHY_NOT;
+	return allows_alike(l, a, b, ia < ib) ? LINT_WHY_ALLOWED : LINT_WHY_NOT;
 }
 
 static enum lint_why on_ordered(const struct lint *l, const struct lint_rule *a, size_t ia,

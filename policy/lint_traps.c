@@ -51,12 +51,15 @@ static bool only_allows(const struct traps *t, const struct bh_policy *p, enum b
 {
 	bool some = false;
 
+	/* The first one that allows is asked whether it records: each may stand before another. */
+	if (t->l->logging[dir])
+		return false;
 	for (size_t i = 0; i < p->n_rules[dir]; i++) {
 		const struct bh_rule *r = &p->rules[dir][i];
 
 		if (r->action != BH_ACTION_ALLOW)
 			continue;
-		if (r->log || (t->listening[dir] && t->l->lenient[dir] && lint_asks(r)))
+		if (t->listening[dir] && t->l->lenient[dir] && lint_asks(r))
 			return false;
 		some = true;
 	}
