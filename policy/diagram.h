@@ -11,7 +11,7 @@
 #ifndef BH_POLICY_DIAGRAM_H
 #define BH_POLICY_DIAGRAM_H
 
-#include "policy/compile_number.h"
+#include "policy/compile/compile_number.h"
 
 enum bh_leaf {
 	BH_LEAF_DROP = 0,

@@ -3,7 +3,7 @@
  * policy/pattern.h - what may be written where names, requests and times are matched
  *
  * As in policy/names.h each function returns NULL if the text is right, else what is wrong with it, as the end of
- * a sentence. What matches what: bh_attr_match() (policy/attr.c) and bh_name_match().
+ * a sentence. What matches what: bh_attr_match() (policy/ruleset/attr.c) and bh_name_match().
  *
  * Thread-safety: no state.
  */

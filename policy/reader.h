@@ -73,7 +73,7 @@ struct bh_field {
 };
 
 /*
- * Formats (policy/schema_format.h has their words and patterns):
+ * Formats (policy/schema/schema_format.h has their words and patterns):
  *	address		10.1.2.3, fd00::1
  *	cidr		10.1.0.0/16, fd00::/8
  *	port		number of a port

@@ -7,7 +7,7 @@
  *	r = bh_speech_finish(&s, err);
  *	... bh_ruleset_settle_spoken(rs, word, &s.spoken, &open) ...
  *
- * Values are brought into the form in which the classifier finds them on the wire (policy/attr.c): paths decoded
+ * Values are brought into the form in which the classifier finds them on the wire (policy/ruleset/attr.c): paths decoded
  * once, without dot segments, double slashes, query and fragment; names in lower case without a dot at the end.
  * What nobody has said is not known, and stays open.
  *

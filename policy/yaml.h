@@ -6,9 +6,9 @@
  * node it names, so a tree is in fact a graph without loops, and whoever walks it sees at most
  * BH_YAML_NODES_MAX nodes in a file and BH_YAML_DEPTH_MAX levels (common/limits.h). A key that stands twice
  * in a map, an alias to what contains it, a NUL, bytes that are no UTF-8, and everything beyond a limit are
- * errors. Scalars are resolved as in policy/scalar.h.
+ * errors. Scalars are resolved as in policy/load/scalar.h.
  *
- * For policies (policy/load.c) and for configuration files alike; policy/reader.h has getters that complain.
+ * For policies (policy/load/load.c) and for configuration files alike; policy/reader.h has getters that complain.
  *
  *	bh_cleanup(bh_yaml_freep) struct bh_yaml *y = NULL;
  *	r = bh_yaml_open(path, data, size, &diags, &y);
@@ -20,7 +20,7 @@
 #define BH_POLICY_YAML_H
 
 #include "policy/load.h"
-#include "policy/scalar.h"
+#include "policy/load/scalar.h"
 #include "policy/text.h"
 
 struct bh_yaml_pair;

@@ -5,7 +5,7 @@
  * Whatever the bytes are, they are refused or every look-up stays inside of them and ends in a verdict. The
  * size field is mended first, so that inputs may grow and shrink.
  */
-#include "policy/ruleset_block.h"
+#include "policy/ruleset/ruleset_block.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,9 +8,9 @@
 #include "common/limits.h"
 #include "common/util.h"
 #include "policy/dnstype.h"
+#include "policy/load/scalar.h"
 #include "policy/names.h"
 #include "policy/pattern.h"
-#include "policy/scalar.h"
 #include "policy/when.h"
 #include "policy/yaml.h"
 

@@ -2,7 +2,7 @@
 /*
  * tests/lib/fake_ruleset.c - a rule set that is a revision and nothing else
  *
- * Stands in for policy/ruleset.c where a test is about handing rule sets over. Revision 666 is refused.
+ * Stands in for policy/ruleset/ruleset.c where a test is about handing rule sets over. Revision 666 is refused.
  */
 #include "policy/ruleset.h"
 

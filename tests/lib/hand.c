@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/ruleset_build.h"
+#include "policy/ruleset/ruleset_build.h"
 
 static void fail(const char *what, const char *text)
 {

@@ -90,7 +90,7 @@ def test_layers():
 ONLY = {
     r"<ndpi": ["dataplane/classifier/name_ndpi.c"],
     r"<libnftnl": ["dataplane/kernel/", "tests/"],
-    r"<yaml\.h>": ["policy/yaml.c"],
+    r"<yaml\.h>": ["policy/load/yaml.c"],
     r"<microhttpd": ["agent/"],
     r"<curl/": ["cli/", "agent/"],
     r"<netlink/": ["cni/", "agent/"],

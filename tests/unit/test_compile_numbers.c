@@ -7,7 +7,7 @@
  * agent that starts again gives the same numbers to the same input.
  */
 #include "policy/compile.h"
-#include "policy/compile_number.h"
+#include "policy/compile/compile_number.h"
 #include "tests/lib/randset.h"
 
 #include "common/util.h"

@@ -5,7 +5,7 @@
 #include "common/json.h"
 #include "common/util.h"
 #include "policy/explain.h"
-#include "policy/ruleset_build.h"
+#include "policy/ruleset/ruleset_build.h"
 #include "policy/spoken.h"
 
 #include <setjmp.h>

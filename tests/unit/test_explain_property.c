@@ -8,7 +8,7 @@
  */
 #include "common/json.h"
 #include "common/util.h"
-#include "policy/explain_internal.h"
+#include "policy/explain/explain_internal.h"
 #include "tests/lib/oracle.h"
 #include "tests/lib/randset.h"
 

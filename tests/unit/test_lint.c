@@ -7,7 +7,7 @@
  * none: tests/unit/test_lint_property.c.
  */
 #include "common/limits.h"
-#include "policy/lint_internal.h"
+#include "policy/lint/lint_internal.h"
 #include "policy/ruleset.h"
 #include "tests/lib/randset.h"
 

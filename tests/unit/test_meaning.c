@@ -10,7 +10,7 @@
 #include "policy/compile.h"
 #include "policy/diagram.h"
 #include "policy/meaning.h"
-#include "policy/ruleset_build.h"
+#include "policy/ruleset/ruleset_build.h"
 #include "tests/lib/randset.h"
 
 #include "common/limits.h"

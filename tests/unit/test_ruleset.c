@@ -7,7 +7,7 @@
  * it cannot decide.
  */
 #include "policy/compile.h"
-#include "policy/ruleset_build.h"
+#include "policy/ruleset/ruleset_build.h"
 #include "tests/lib/randset.h"
 
 #include "common/util.h"

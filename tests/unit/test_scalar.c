@@ -3,7 +3,7 @@
  * tests/unit/test_scalar.c - plain scalars are what YAML 1.1 and the API server make of them
  */
 #include "common/util.h"
-#include "policy/scalar.h"
+#include "policy/load/scalar.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

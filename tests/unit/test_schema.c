@@ -4,7 +4,7 @@
  */
 #include "common/util.h"
 #include "policy/schema.h"
-#include "policy/schema_format.h"
+#include "policy/schema/schema_format.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

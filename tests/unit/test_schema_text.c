@@ -6,7 +6,7 @@
  * missing: a schema that lacks a limit would let through what it should not. Nothing leaks.
  */
 #include "common/util.h"
-#include "policy/schema_format.h"
+#include "policy/schema/schema_format.h"
 #include "policy/schema_text.h"
 
 #include <setjmp.h>
