@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 FINISHED = ("Succeeded", "Failed")
 MEANING = {".": "allowed", "e": "refused by egress", "i": "refused by ingress", "b": "refused by both", "x": "no such cell",
            "c": "depends on what is spoken", "!": "an address without a class"}
-MODES = {"scratch": "compiled from scratch", "changes": "compiled by changes", "nodes": "by each node's own rule set"}
+MODES = {"scratch": "compiled from scratch", "policies first": "compiled by changes, policies first",
+         "policies last": "compiled by changes, policies last", "nodes": "by each node's own rule set"}
 
 
 class BadFile(Exception):

@@ -14,12 +14,12 @@
  *	 "ends": [{"addresses": [], "endpoint": true, "node": "n1"}],
  *	 "probes": [{"protocol": "TCP", "port": 80, "family": 4}]}
  *
- * answers {"scratch": [[row, ...], ...], "changes": [...], "nodes": [...], "again": false}: what the rule set of all
- * endpoints says; what it says when it is made by changes of the one before ("again": that would not do, it was
- * bh_compile()); and what those say that the agent of each node makes, each asked for its own endpoints. For each probe a
- * row for each source, with a character for each destination as in the cases: '.', 'e', 'i', 'b', 'x'; and 'c' where it
- * depends on what is spoken, '!' where an endpoint's address has no class. {"error": "..."} where manifests or the
- * compiler refuse.
+ * answers {"scratch": [[row, ...], ...], "policies first": [...], "policies last": [...], "nodes": [...], "again": false}:
+ * what the rule set of all endpoints says; what it says when it is made by changes of the one before, in two ways
+ * ("again": that would not do, it was bh_compile()); and what those say that the agent of each node makes, each asked for
+ * its own endpoints. For each probe a row for each source, with a character for each destination as in the cases: '.',
+ * 'e', 'i', 'b', 'x'; and 'c' where it depends on what is spoken, '!' where an endpoint's address has no class.
+ * {"error": "..."} where manifests or the compiler refuse.
  *
  * "explain": {"op", "from": 0, "to": 1, "protocol", "port", "family"}, about the last step: {"text": "..."}.
  *
@@ -45,7 +45,7 @@ struct eval {
 	json_t *req; /* of the last step: ends borrow from it */
 	struct world world;
 	struct bh_compiled out;
-	struct changes changes;
+	struct changes changes[WAYS];
 	struct views views;
 	struct end *ends;
 	size_t n_ends;
@@ -165,9 +165,15 @@ static void answers_done(struct eval *e)
 	e->req = NULL;
 }
 
+static void forget_changes(struct eval *e)
+{
+	for (enum way w = 0; w < WAYS; w++)
+		changes_done(&e->changes[w]);
+}
+
 static void reset(struct eval *e)
 {
-	changes_done(&e->changes);
+	forget_changes(e);
 	world_done(&e->world);
 	e->compiler = bh_compiler_free(e->compiler);
 }
@@ -181,15 +187,19 @@ static json_t *compile(struct eval *e, const struct world *before)
 
 	if (r < 0)
 		return failed("from scratch", bh_err_text(&err, r));
-	r = changes_step(&e->changes, before, &e->world, &err);
-	if (r < 0)
-		return failed("by changes", bh_err_text(&err, r));
+	for (enum way w = 0; w < WAYS; w++) {
+		r = changes_step(&e->changes[w], w, before, &e->world, &err);
+		if (r < 0)
+			return failed("by changes", bh_err_text(&err, r));
+	}
 	r = views_make(&e->views, &e->world, e->revision, &err);
 	if (r < 0)
 		return failed("for a node", bh_err_text(&err, r));
-	return json_pack("{s:o, s:o, s:o, s:b}", "scratch", tables(e, &e->out), "changes",
-			 tables(e, &e->changes.out), "nodes", tables(e, NULL), "again",
-			 e->changes.again);
+	return json_pack("{s:o, s:o, s:o, s:o, s:b}", "scratch", tables(e, &e->out),
+			 "policies first", tables(e, &e->changes[POLICIES_FIRST].out),
+			 "policies last", tables(e, &e->changes[POLICIES_LAST].out), "nodes",
+			 tables(e, NULL), "again",
+			 e->changes[POLICIES_FIRST].again || e->changes[POLICIES_LAST].again);
 }
 
 static json_t *step(struct eval *e, json_t *req)
@@ -213,7 +223,7 @@ static json_t *step(struct eval *e, json_t *req)
 	}
 	/* What begins anew needs nothing of the step before. */
 	if (json_object_get(reply, "error"))
-		changes_done(&e->changes);
+		forget_changes(e);
 	return reply;
 }
 

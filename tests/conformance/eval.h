@@ -55,9 +55,11 @@ struct changes {
 	bool again; /* the last step was left to bh_compile() */
 };
 
+enum way { POLICIES_FIRST, POLICIES_LAST, WAYS };
+
 /* From the world of the step before to that of this step. After an error: changes_done(). */
-int changes_step(struct changes *c, const struct world *before, const struct world *now,
-		 struct bh_err *err);
+int changes_step(struct changes *c, enum way way, const struct world *before,
+		 const struct world *now, struct bh_err *err);
 void changes_done(struct changes *c);
 
 /* The rule set of each node: only its own endpoints are local. */

@@ -3,9 +3,9 @@
  * tests/conformance/eval_changes.c - the rule set of a step, made by changes of the one before
  *
  * The way is made longer than it need be, so that a case of one step has something to change too. A case begins with
- * half of the endpoints, each with the labels, ports and addresses of the next, and with no policy; endpoints change in
- * two lots, policies one at a time; then come the labels of namespaces, the nodes, and the names. What comes out must be
- * what bh_compile() makes of the end.
+ * half of the endpoints, each with the labels, ports and addresses of the next, and with nothing else; endpoints change
+ * in two lots, policies one at a time. There are two ways to go, as what comes later can hide what was forgotten: all
+ * that surrounds the policies first, or last. What comes out must be what bh_compile() makes of the end.
  */
 #include "common/util.h"
 #include "tests/conformance/eval.h"
@@ -191,36 +191,20 @@ static size_t pairs_make(const struct bh_policy_set *a, const struct bh_policy_s
 	return n;
 }
 
-/* What stands around the policies of a case that begins. */
-static int bring_the_rest(struct changes *c, const struct world *now, struct bh_err *err)
+/* @before: NULL at the beginning; @around: what stands around policies on the way */
+static int change_policies(struct changes *c, const struct world *before, const struct world *now,
+			   const struct world *around, struct bh_err *err)
 {
-	struct bh_policy_set between = *now->set;
-	int r;
-
-	between.n_namespaces = 0;
-	between.n_nodes = 0;
-	r = by_policies(c, &between, NULL, err);
-	between.n_namespaces = now->set->n_namespaces;
-	if (r == 0)
-		r = by_policies(c, &between, NULL, err);
-	between.n_nodes = now->set->n_nodes;
-	return r < 0 ? r : by_policies(c, &between, NULL, err);
-}
-
-/* @before: NULL at the beginning */
-static int change_policies(struct changes *c, const struct bh_policy_set *before,
-			   const struct world *now, struct bh_err *err)
-{
-	const struct bh_policy_set *from = before ? before : &nothing;
+	const struct bh_policy_set *from = before ? before->set : &nothing;
 	size_t room = from->n_policies + now->set->n_policies + 1;
 	bh_autofree struct pair *pairs = must(calloc(room, sizeof(*pairs)));
 	bh_autofree struct bh_policy **list = must(calloc(room, sizeof(struct bh_policy *)));
 	size_t n = pairs_make(from, now->set, pairs);
-	struct bh_policy_set between = before ? *now->set : nothing;
+	struct bh_policy_set between = around ? *around->set : nothing;
 	int r = 0;
 
 	between.policies = list;
-	for (size_t done = 1; r == 0 && done < n; done++) {
+	for (size_t done = 1; r == 0 && done <= n; done++) {
 		if (policy_equal(pairs[done - 1].old, pairs[done - 1].new))
 			continue;
 		between.n_policies = 0;
@@ -230,11 +214,28 @@ static int change_policies(struct changes *c, const struct bh_policy_set *before
 			if (p)
 				list[between.n_policies++] = p;
 		}
-		r = by_policies(c, &between, before ? &now->around : NULL, err);
+		r = by_policies(c, &between, around ? &around->around : NULL, err);
 	}
-	if (r == 0 && !before)
-		r = bring_the_rest(c, now, err);
-	return r == 0 ? by_policies(c, now->set, &now->around, err) : r;
+	return r;
+}
+
+/* What stands around @policies: one thing after the other. @before: NULL at the beginning */
+static int change_the_rest(struct changes *c, const struct bh_policy_set *policies,
+			   const struct world *before, const struct world *now, struct bh_err *err)
+{
+	struct bh_policy_set between = before ? *before->set : nothing;
+	int r;
+
+	between.policies = policies->policies;
+	between.n_policies = policies->n_policies;
+	r = by_policies(c, &between, &now->around, err);
+	between.namespaces = now->set->namespaces;
+	between.n_namespaces = now->set->n_namespaces;
+	if (r == 0)
+		r = by_policies(c, &between, &now->around, err);
+	between.nodes = now->set->nodes;
+	between.n_nodes = now->set->n_nodes;
+	return r < 0 ? r : by_policies(c, &between, &now->around, err);
 }
 
 /* ---- steps ---- */
@@ -278,18 +279,37 @@ static int again(struct changes *c, const struct world *now, struct bh_err *err)
 	return anew(c, &in, err);
 }
 
-int changes_step(struct changes *c, const struct world *before, const struct world *now,
-		 struct bh_err *err)
+static int policies_last(struct changes *c, const struct world *before, const struct world *now,
+			 struct bh_err *err)
+{
+	int r = change_endpoints(c, now, err);
+
+	if (r == 0)
+		r = change_the_rest(c, before ? before->set : &nothing, before, now, err);
+	return r < 0 ? r : change_policies(c, before, now, now, err);
+}
+
+static int policies_first(struct changes *c, const struct world *before, const struct world *now,
+			  struct bh_err *err)
+{
+	int r = change_policies(c, before, now, before, err);
+
+	if (r == 0)
+		r = change_the_rest(c, now->set, before, now, err);
+	return r < 0 ? r : change_endpoints(c, now, err);
+}
+
+int changes_step(struct changes *c, enum way way, const struct world *before,
+		 const struct world *now, struct bh_err *err)
 {
 	bh_autofree struct bh_endpoint *others = must(calloc(now->n_eps + 1, sizeof(*others)));
-	const bool fresh = !c->compiler;
-	int r = fresh ? begin(c, now, others, err) : 0;
+	const struct world *from = c->compiler ? before : NULL;
+	int r = c->compiler ? 0 : begin(c, now, others, err);
 
 	c->again = false;
 	if (r == 0)
-		r = change_endpoints(c, now, err);
-	if (r == 0)
-		r = change_policies(c, fresh ? NULL : before->set, now, err);
+		r = way == POLICIES_LAST ? policies_last(c, from, now, err)
+					 : policies_first(c, from, now, err);
 	return r == -EAGAIN ? again(c, now, err) : r;
 }
 
