@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/schema/schema_tables.h - what the files with tables share (policy/schema_*.c only)
+ * policy/schema/schema_tables.h - what the files with tables share (policy/schema/ only)
  */
 #ifndef BH_POLICY_SCHEMA_TABLES_H
 #define BH_POLICY_SCHEMA_TABLES_H
