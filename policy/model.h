@@ -374,7 +374,11 @@ struct bh_policy_set {
 	size_t n_endpoints;
 	struct bh_node **nodes; /* sorted by name */
 	size_t n_nodes;
-	bool unsorted; /* policies were added out of order; bh_load_finish() sorts */
+	bool unsorted;      /* policies were added out of order; bh_load_finish() sorts */
+	struct bh_file_id { /* files that were read */
+		uint64_t dev, ino;
+	} *files;
+	size_t n_files;
 };
 
 /* What is known besides manifests. Borrowed. */

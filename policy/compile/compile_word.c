@@ -570,6 +570,31 @@ static int contract_make(struct run *x, const struct answers *a, uint32_t *ret)
 	return 0;
 }
 
+static bool is_isolation(const struct bh_state *s, uint32_t word)
+{
+	return bh_word_refuses(word) &&
+	       s->reasons[bh_word_number(word) - 1].kind == BH_REASON_ISOLATED;
+}
+
+/*
+ * It does not matter what is spoken. Where everything is refused, though for several reasons, the one that holds whatever
+ * is spoken is told: that the endpoint is isolated. A rule about protocols may be the reason for some of them only.
+ */
+static uint32_t plain_of(const struct bh_state *s, const struct answers *a)
+{
+	uint32_t word = worst(s, a->other);
+
+	if (badness(word) < 2 || is_isolation(s, word))
+		return word;
+	if (is_isolation(s, worst(s, a->unknown)))
+		return worst(s, a->unknown);
+	for (size_t i = 0; i < a->n; i++) {
+		if (is_isolation(s, worst(s, a->named[i])))
+			return worst(s, a->named[i]);
+	}
+	return word;
+}
+
 /* ---- the word ---- */
 
 static int judge_set(struct run *x, uint32_t *ret)
@@ -606,7 +631,7 @@ static int judge_set(struct run *x, uint32_t *ret)
 	if (r == 0 && any_depends(x->j.s, a))
 		r = contract_make(x, a, ret);
 	else if (r == 0)
-		*ret = worst(x->j.s, a->other);
+		*ret = plain_of(x->j.s, a);
 	free(a);
 	return r;
 }

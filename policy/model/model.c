@@ -281,6 +281,7 @@ struct bh_policy_set *bh_policy_set_free(struct bh_policy_set *s)
 	for (size_t i = 0; i < s->n_nodes; i++)
 		bh_node_free(s->nodes[i]);
 	free(s->nodes);
+	free(s->files);
 	free(s->policies);
 	free(s->namespaces);
 	free(s->endpoints);

@@ -58,12 +58,16 @@ static bool glob(const char *p, const char *s, char sep)
 /* A pattern that ends in a slash and two stars also means the folder itself. */
 static bool path_match(const char *pattern, const char *path)
 {
+	char folder[1024];
 	size_t n = strlen(pattern);
 
 	if (glob(pattern, path, '/'))
 		return true;
-	return n > 3 && bh_streq(pattern + n - 3, "/**") && strlen(path) == n - 3 &&
-	       strncmp(pattern, path, n - 3) == 0 && !memchr(pattern, '*', n - 3);
+	if (n <= 3 || n - 3 >= sizeof(folder) || !bh_streq(pattern + n - 3, "/**"))
+		return false;
+	memcpy(folder, pattern, n - 3);
+	folder[n - 3] = '\0';
+	return glob(folder, path, '/');
 }
 
 static bool connect_match(const char *pattern, const char *value)

@@ -406,8 +406,25 @@ static void check_contract(struct scene *sc, struct oracle_query *q, uint32_t wo
 	}
 }
 
+static uint32_t reason_kind(const struct scene *sc, uint32_t word)
+{
+	const struct bh_reason *r = bh_ruleset_reason(sc->out.rules, bh_word_number(word));
+
+	return r ? r->kind : BH_REASON_INVALID;
+}
+
+static bool can_be_isolation(const struct oracle_answers *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		if (all->all[i].kind == BH_REASON_ISOLATED)
+			return true;
+	}
+	return false;
+}
+
 /*
- * Plain only where nothing that is spoken can make a difference. It has the reason of a protocol that nobody names.
+ * Plain only where nothing that is spoken can make a difference. It has the reason of a protocol that nobody names; but
+ * where all is refused, and the endpoint is isolated, that is the reason.
  */
 static void check_plain(struct scene *sc, struct oracle_query *q, uint32_t word,
 			const struct oracle_answers *any)
@@ -420,7 +437,10 @@ static void check_plain(struct scene *sc, struct oracle_query *q, uint32_t word,
 	sc->checked++;
 	if (word_badness(word) != oracle_badness(&want))
 		complain(sc, q, word, &want, "verdict");
-	else if (!among(sc, word, &all))
+	else if (bh_word_refuses(word) && can_be_isolation(any)) {
+		if (reason_kind(sc, word) != BH_REASON_ISOLATED || !among(sc, word, any))
+			complain(sc, q, word, &want, "not the reason that always holds");
+	} else if (!among(sc, word, &all))
 		complain(sc, q, word, &want,
 			 among(sc, word, any) ? "reason of a named protocol" : "reason");
 }

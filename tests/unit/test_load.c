@@ -407,8 +407,14 @@ static void test_folder(void **state)
 	(void)snprintf(path, sizeof(path), "%s/sub/d.yaml", dir);
 	assert_string_equal(set->namespaces[1]->file, path);
 	/* A file by name may be called anything. */
+	put("other.txt", "apiVersion: v1\nkind: Namespace\nmetadata: {name: d}\n");
+	(void)snprintf(path, sizeof(path), "%s/other.txt", dir);
+	assert_int_equal(bh_load_path(set, path, &d), 0);
+	assert_int_equal(set->n_namespaces, 5);
+	/* Read once, however often it is named: this one the folder had, by its link. */
 	(void)snprintf(path, sizeof(path), "%s/real.txt", dir);
 	assert_int_equal(bh_load_path(set, path, &d), 0);
+	assert_int_equal(bh_load_finish(set, &d), 0);
 	assert_int_equal(set->n_namespaces, 5);
 }
 
