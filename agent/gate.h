@@ -5,7 +5,7 @@
  * Policies are read and compiled whole; not everything that they can say is held by kernel and workers yet. What they
  * would ignore is never ignored in silence: where something would pass that a policy refuses, the manifest is an
  * error (e20) and nothing of it comes into force; where too much is refused or too little recorded, it is a
- * warning (w20). The verbs of the command line that work offline do not ask: there the language counts.
+ * warning (w13). The verbs of the command line that work offline do not ask: there the language counts.
  *
  * Thread-safety: no state.
  */
