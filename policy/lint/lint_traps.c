@@ -183,6 +183,8 @@ static int forgotten_dns(struct traps *t, const struct bh_policy *p)
 	struct lint_where w = { .p = p, .part = LINT_PART_RULE, .dir = BH_DIR_EGRESS };
 	const char *hint =
 	    standard ? "add a rule for UDP and TCP port 53 to the resolvers" : DNS_HINT;
+	/* A policy on trial isolates nobody yet. */
+	const char *are = lint_enforced(t->l, p) ? "are" : "would be";
 
 	if (!t->l->whole || !isolates(t->l, p, BH_DIR_EGRESS) || !r ||
 	    lint_group_any(t->l, &t->asking_dns, p, meet))
@@ -197,15 +199,17 @@ static int forgotten_dns(struct traps *t, const struct bh_policy *p)
 	if (!tcp)
 		return lint_warn(
 		    t->l, &w, "w40", hint,
-		    "the pods are isolated for egress, and nothing here allows them to ask DNS (UDP 53), "
-		    "except at their own node");
+		    "the pods %s isolated for egress, and nothing here allows them to ask DNS (UDP 53), "
+		    "except at their own node",
+		    are);
 	w.rule = (size_t)(tcp - p->rules[BH_DIR_EGRESS]);
 	if (told(t->l, p, tcp))
 		return 0;
 	return lint_warn(
 	    t->l, &w, "w40", "add 53/udp",
-	    "the pods are isolated for egress, and nothing here allows DNS over UDP: TCP 53 alone "
-	    "is not enough for most");
+	    "the pods %s isolated for egress, and nothing here allows DNS over UDP: TCP 53 alone "
+	    "is not enough for most",
+	    are);
 }
 
 /* ---- rules by themselves ---- */
