@@ -365,6 +365,10 @@ struct bh_endpoint {
 	char *file;
 };
 
+struct bh_file_id {
+	uint64_t dev, ino;
+};
+
 struct bh_policy_set {
 	struct bh_policy **policies; /* sorted by kind, ns, name */
 	size_t n_policies;
@@ -374,10 +378,8 @@ struct bh_policy_set {
 	size_t n_endpoints;
 	struct bh_node **nodes; /* sorted by name */
 	size_t n_nodes;
-	bool unsorted;      /* policies were added out of order; bh_load_finish() sorts */
-	struct bh_file_id { /* files that were read */
-		uint64_t dev, ino;
-	} *files;
+	bool unsorted;            /* policies were added out of order; bh_load_finish() sorts */
+	struct bh_file_id *files; /* that were read */
 	size_t n_files;
 };
 

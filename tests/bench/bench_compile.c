@@ -12,8 +12,8 @@
  *	bench_compile PODS POLICIES NAMESPACES LOCAL [unique]
  *						one size; unique: every pod is a class of its own
  *
- * Times are medians of several runs; "baseline" is what hashing every label of every pod once takes in the same
- * process, so that figures of different machines can be compared by their ratio.
+ * Times are medians of several runs, of the processor (the machine may be busy); "baseline" is what hashing every
+ * label of every pod once takes in the same process, so that figures of different machines can be compared by ratio.
  */
 #include "common/hash.h"
 #include "common/util.h"
