@@ -430,6 +430,11 @@ bool bh_selector_match(const struct bh_selector *s, const struct bh_labels *l);
  */
 bool bh_name_match(const char *pattern, const char *name);
 
+/* Does this detail say anything about connections of this protocol? */
+bool bh_detail_binds(enum bh_detail_kind k, unsigned proto);
+/* The declared namespace of that name; NULL: there is none. The set is sorted (bh_load_finish()). */
+const struct bh_namespace *bh_policy_set_namespace(const struct bh_policy_set *s, const char *name);
+
 bool bh_kind_is_policy(enum bh_kind k);
 bool bh_kind_is_cluster(enum bh_kind k); /* a policy that stands in no namespace */
 bool bh_kind_has_ns(enum bh_kind k);     /* its objects stand in a namespace */

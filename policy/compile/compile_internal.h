@@ -526,8 +526,6 @@ bool bh_judge_proto(struct bh_judge_run *j, unsigned proto, struct bh_answer *re
 /* Only the verdict, if besides the enforced policies @tried held. */
 bool bh_judge_verdict(struct bh_judge_run *j, unsigned proto, uint32_t tried,
 		      struct bh_answer *ret);
-/* Does this detail say anything about connections of this protocol? */
-bool bh_detail_binds(enum bh_detail_kind k, unsigned proto);
 
 /* compile_word.c */
 int bh_word_for(struct bh_state *s, struct bh_sigma *g, const uint64_t *set, bool host,

@@ -13,26 +13,6 @@
 
 #include "common/banned.h"
 
-bool bh_detail_binds(enum bh_detail_kind k, unsigned proto)
-{
-	switch (k) {
-	case BH_DETAIL_HTTP:
-		return proto == BH_PROTO_HTTP || proto == BH_PROTO_HTTP2;
-	case BH_DETAIL_TLS:
-		return proto == BH_PROTO_TLS || proto == BH_PROTO_QUIC;
-	case BH_DETAIL_DNS:
-		return proto == BH_PROTO_DNS;
-	case BH_DETAIL_GRPC:
-		return proto == BH_PROTO_GRPC;
-	case BH_DETAIL_RISK:
-		return true;
-	case BH_DETAIL_INVALID:
-	case BH_DETAIL_COUNT:
-		break;
-	}
-	return true; /* whatever it asks, it is asked of everything, and never holds */
-}
-
 static const struct bh_cpolicy *policy_of(const struct bh_judge_run *j, const struct bh_crule *cr)
 {
 	return j->s->policies[cr->policy];

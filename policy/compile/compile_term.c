@@ -457,24 +457,6 @@ int bh_ns_get(struct bh_state *s, const char *name, uint32_t *ret)
 	return r < 0 || *ret != n ? r : ns_labels(s, *ret, NULL);
 }
 
-static const struct bh_namespace *declared(const struct bh_policy_set *set, const char *name)
-{
-	size_t lo = 0, hi = set->n_namespaces;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(set->namespaces[mid]->name, name);
-
-		if (c == 0)
-			return set->namespaces[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
-}
-
 /* What ns_labels() would make of them. */
 static bool labels_are(const struct bh_labels *have, const struct bh_labels *want, const char *name)
 {
@@ -502,7 +484,7 @@ int bh_ns_declare(struct bh_state *s, const struct bh_policy_set *set)
 	}
 	for (uint32_t i = 0; r == 0 && i < s->ns_names.n; i++) {
 		const char *name = bh_intern_key(&s->ns_names, i, NULL);
-		const struct bh_namespace *d = declared(set, name);
+		const struct bh_namespace *d = bh_policy_set_namespace(set, name);
 
 		if (!labels_are(&s->ns[i].labels, d ? &d->labels : NULL, name))
 			r = ns_labels(s, i, d ? &d->labels : NULL);

@@ -175,26 +175,6 @@ static enum bh_truth detail_holds(const struct bh_spoken *sp, const struct bh_de
 	return any;
 }
 
-static bool binds(enum bh_detail_kind k, unsigned proto)
-{
-	switch (k) {
-	case BH_DETAIL_HTTP:
-		return proto == BH_PROTO_HTTP || proto == BH_PROTO_HTTP2;
-	case BH_DETAIL_TLS:
-		return proto == BH_PROTO_TLS || proto == BH_PROTO_QUIC;
-	case BH_DETAIL_DNS:
-		return proto == BH_PROTO_DNS;
-	case BH_DETAIL_GRPC:
-		return proto == BH_PROTO_GRPC;
-	case BH_DETAIL_RISK:
-		return true;
-	case BH_DETAIL_INVALID:
-	case BH_DETAIL_COUNT:
-		break;
-	}
-	return true;
-}
-
 /* Said is what fails, else what is open. */
 enum bh_truth bh_details_match(const struct bh_asked *q, const struct bh_rule *r, struct bh_buf *b)
 {
@@ -209,7 +189,7 @@ enum bh_truth bh_details_match(const struct bh_asked *q, const struct bh_rule *r
 
 		if (not_said)
 			bh_buf_puts(&one, "the protocol is not said");
-		else if (!binds(d->kind, q->spoken->proto))
+		else if (!bh_detail_binds(d->kind, q->spoken->proto))
 			continue;
 		else
 			t = detail_holds(q->spoken, d, b ? &one : NULL);

@@ -145,21 +145,7 @@ bool lint_selectors_meet(struct lint_steps *s, const struct bh_selector *a,
 
 const struct bh_namespace *lint_namespace(const struct lint *l, const char *name)
 {
-	const struct bh_policy_set *set = l->in->set;
-	size_t lo = 0, hi = set->n_namespaces;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		int c = strcmp(set->namespaces[mid]->name, name);
-
-		if (c == 0)
-			return set->namespaces[mid];
-		if (c < 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return NULL;
+	return bh_policy_set_namespace(l->in->set, name);
 }
 
 enum guess {

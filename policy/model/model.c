@@ -322,6 +322,25 @@ const struct bh_policy *bh_policy_set_find(const struct bh_policy_set *s, enum b
 	return NULL;
 }
 
+const struct bh_namespace *bh_policy_set_namespace(const struct bh_policy_set *set,
+						   const char *name)
+{
+	size_t lo = 0, hi = set->n_namespaces;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(set->namespaces[mid]->name, name);
+
+		if (c == 0)
+			return set->namespaces[mid];
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 /* ---- policies ---- */
 
 bool bh_kind_is_policy(enum bh_kind k)
@@ -372,6 +391,26 @@ bool bh_name_match(const char *pattern, const char *name)
 	n = strlen(name);
 	p = strlen(pattern + 1);
 	return n > p && strcmp(name + n - p, pattern + 1) == 0;
+}
+
+bool bh_detail_binds(enum bh_detail_kind k, unsigned proto)
+{
+	switch (k) {
+	case BH_DETAIL_HTTP:
+		return proto == BH_PROTO_HTTP || proto == BH_PROTO_HTTP2;
+	case BH_DETAIL_TLS:
+		return proto == BH_PROTO_TLS || proto == BH_PROTO_QUIC;
+	case BH_DETAIL_DNS:
+		return proto == BH_PROTO_DNS;
+	case BH_DETAIL_GRPC:
+		return proto == BH_PROTO_GRPC;
+	case BH_DETAIL_RISK:
+		return true;
+	case BH_DETAIL_INVALID:
+	case BH_DETAIL_COUNT:
+		break;
+	}
+	return true; /* whatever it asks, it is asked of everything, and never holds */
 }
 
 /* ---- names ---- */
