@@ -63,7 +63,7 @@ static int read_speech(const struct bh_args *a, struct bh_speech *s, struct bh_e
 			o++;
 		if (o->kind == BH_OPTION_INVALID)
 			continue;
-		value = *(const char *const *)((const char *)a + o->offset);
+		value = *(const char *const *)(const void *)((const char *)a + o->offset);
 		r = value ? bh_speech_set(s, what, value, err) : 0;
 		if (r < 0 && bh_streq(what, "protocol"))
 			return r;

@@ -14,7 +14,8 @@
 
 #define BH_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
-#define bh_container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+/* Through void: the pointer is aligned as the member is, which is all that it needs. */
+#define bh_container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define BH_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define BH_MAX(a, b) ((a) > (b) ? (a) : (b))
