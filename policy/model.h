@@ -365,10 +365,6 @@ struct bh_endpoint {
 	char *file;
 };
 
-struct bh_file_id {
-	uint64_t dev, ino;
-};
-
 struct bh_policy_set {
 	struct bh_policy **policies; /* sorted by kind, ns, name */
 	size_t n_policies;
@@ -378,9 +374,8 @@ struct bh_policy_set {
 	size_t n_endpoints;
 	struct bh_node **nodes; /* sorted by name */
 	size_t n_nodes;
-	bool unsorted;            /* policies were added out of order; bh_load_finish() sorts */
-	struct bh_file_id *files; /* that were read */
-	size_t n_files;
+	bool unsorted;              /* policies were added out of order; bh_load_finish() sorts */
+	struct bh_file_seen *files; /* that were read */
 };
 
 /* What is known besides manifests. Borrowed. */
@@ -402,6 +397,8 @@ struct bh_surroundings {
 struct bh_policy_set *bh_policy_set_new(void);
 struct bh_policy_set *bh_policy_set_free(struct bh_policy_set *s);
 BH_DEFINE_CLEANUP(struct bh_policy_set, bh_policy_set_free);
+/* Notes a file as read. 1: it had been read before; 0; -ENOMEM. */
+int bh_policy_set_read(struct bh_policy_set *s, uint64_t dev, uint64_t ino) bh_must_check;
 const struct bh_policy *bh_policy_set_find(const struct bh_policy_set *s, enum bh_kind kind,
 					   const char *ns, const char *name);
 

@@ -27,7 +27,7 @@ int64_t bh_when_next(const struct bh_when *w, int64_t now);
 
 /* The mode in force: as written, or as promoted; INVALID once the policy has expired. */
 enum bh_mode bh_policy_mode_at(const struct bh_policy *p, int64_t now);
-/* Neither expired nor outside of its window. */
+/* Neither expired nor outside of its window; where the zone of that cannot be read, a rule holds if it refuses. */
 bool bh_rule_holds_at(const struct bh_rule *r, int64_t now);
 /* The next moment after @now at which either of them or one of its rules changes; INT64_MAX: never. */
 int64_t bh_policy_next(const struct bh_policy *p, int64_t now);

@@ -260,28 +260,15 @@ static int unreadable(struct bh_diags *d, const char *path, const char *code, co
 
 /*
  * A file is read once, however often it is named: by itself, and by a folder that it is in. Return: 1: it was read; 0;
- * -ENOMEM. What is no regular file (a pipe) is read whenever it is named.
+ * -ENOMEM. What is no regular file is refused by who reads it.
  */
 static int was_read(struct bh_policy_set *set, const char *path)
 {
-	struct bh_file_id *files;
 	struct stat st;
 
 	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode))
 		return 0;
-	for (size_t i = 0; i < set->n_files; i++) {
-		if (set->files[i].dev == st.st_dev && set->files[i].ino == st.st_ino)
-			return 1;
-	}
-	if ((set->n_files & (set->n_files - 1)) == 0) {
-		files =
-		    reallocarray(set->files, set->n_files ? 2 * set->n_files : 1, sizeof(*files));
-		if (!files)
-			return -ENOMEM;
-		set->files = files;
-	}
-	set->files[set->n_files++] = (struct bh_file_id){ st.st_dev, st.st_ino };
-	return 0;
+	return bh_policy_set_read(set, st.st_dev, st.st_ino);
 }
 
 static int load_file(struct bh_policy_set *set, const char *path, struct bh_diags *d)

@@ -5,6 +5,7 @@
 #include "policy/model.h"
 
 #include "common/buf.h"
+#include "common/map.h"
 #include "common/util.h"
 
 #include <errno.h>
@@ -268,8 +269,34 @@ struct bh_policy_set *bh_policy_set_new(void)
 	return calloc(1, sizeof(struct bh_policy_set));
 }
 
+struct bh_file_seen {
+	UT_hash_handle hh;
+	uint64_t id[2]; /* device, inode */
+};
+
+int bh_policy_set_read(struct bh_policy_set *s, uint64_t dev, uint64_t ino)
+{
+	const uint64_t id[2] = { dev, ino };
+	struct bh_file_seen *f;
+
+	HASH_FIND(hh, s->files, id, sizeof(id), f);
+	if (f)
+		return 1;
+	f = calloc(1, sizeof(*f));
+	if (!f)
+		return -ENOMEM;
+	memcpy(f->id, id, sizeof(id));
+	HASH_ADD_KEYPTR(hh, s->files, f->id, sizeof(id), f);
+	if (f->hh.tbl)
+		return 0;
+	free(f);
+	return -ENOMEM;
+}
+
 struct bh_policy_set *bh_policy_set_free(struct bh_policy_set *s)
 {
+	struct bh_file_seen *f, *next;
+
 	if (!s)
 		return NULL;
 	for (size_t i = 0; i < s->n_policies; i++)
@@ -281,7 +308,10 @@ struct bh_policy_set *bh_policy_set_free(struct bh_policy_set *s)
 	for (size_t i = 0; i < s->n_nodes; i++)
 		bh_node_free(s->nodes[i]);
 	free(s->nodes);
-	free(s->files);
+	HASH_ITER(hh, s->files, f, next) {
+		HASH_DEL(s->files, f);
+		free(f);
+	}
 	free(s->policies);
 	free(s->namespaces);
 	free(s->endpoints);

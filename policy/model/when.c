@@ -197,7 +197,13 @@ enum bh_mode bh_policy_mode_at(const struct bh_policy *p, int64_t now)
 
 bool bh_rule_holds_at(const struct bh_rule *r, int64_t now)
 {
-	return !is_past(r->expires, now) && bh_when_open(&r->when, now);
+	if (is_past(r->expires, now))
+		return false;
+	if (bh_when_open(&r->when, now))
+		return true;
+	/* What time it is there cannot be told: then what refuses holds, and nothing else does. */
+	return (r->action == BH_ACTION_DENY || r->action == BH_ACTION_REJECT) &&
+	       !bh_zone_known(r->when.zone);
 }
 
 static void sooner(int64_t *best, int64_t moment, int64_t now)

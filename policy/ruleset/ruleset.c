@@ -453,12 +453,11 @@ uint32_t bh_ruleset_lookup(const struct bh_ruleset *rs, enum bh_dir dir, uint32_
 {
 	const struct bh_rs_row *row = bh_rs_row_find(rs, (uint32_t)dir, subject, peer);
 
-	/* "Any endpoint" speaks of those that the rule set knows: what most of them get may be to be allowed. */
-	if (!row && (peer & BH_CLASS_ENDPOINT)) {
-		if (!bh_ruleset_class(rs, peer))
-			return no_row(rs, dir, subject);
+	/* "Any" speaks of those that the rule set knows: what most of them get may be to be allowed. */
+	if (!row && peer != BH_CLASS_HOST && !bh_ruleset_class(rs, peer))
+		return no_row(rs, dir, subject);
+	if (!row && (peer & BH_CLASS_ENDPOINT))
 		row = bh_rs_row_find(rs, (uint32_t)dir, subject, BH_PEER_ANY_ENDPOINT);
-	}
 	if (!row)
 		row = bh_rs_row_find(rs, (uint32_t)dir, subject, BH_PEER_ANY);
 	if (!row)

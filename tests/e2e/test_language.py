@@ -315,6 +315,35 @@ def test_world_cluster_and_nodes(outside_scene, family):
     assert reach() == {"world", "cluster", "node", "endpoint"}
 
 
+# Most pieces of the address space of one family get the same, to be allowed: that is what "any" gives then.
+MOST = """
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: most, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: ingress
+  ingress:
+  - {{from: [{{ipBlock: {{cidr: "{all}", except: ["{cluster}"]}}}}]}}
+  - {{from: [{{ipBlock: {{cidr: "{one}"}}}}, {{ipBlock: {{cidr: "{two}"}}}}, {{ipBlock: {{cidr: "{three}"}}}}], ports: [80]}}
+"""
+BLOCKS = {4: {"all": "0.0.0.0/0", "cluster": "10.0.0.0/8", "one": "198.51.100.0/25", "two": "198.51.100.128/25",
+              "three": "203.0.113.0/24"},
+          6: {"all": "::/0", "cluster": "fd00::/8", "one": "2001:db8:1::/48", "two": "2001:db8:2::/48",
+              "three": "2001:db8:3::/48"}}
+
+
+def test_nobody_gets_what_most_get_for_want_of_better(outside_scene, family):
+    """A rule for (nearly) all addresses of one family: what it leaves out is refused, and all of the other family."""
+    client = outside_scene.container("client", role="client")
+    outside_scene.apply(MOST.format(**BLOCKS[family]))
+    for f in (4, 6):
+        web, who = outside_scene.web.addrs[f], Outside.ADDRESSES[f]
+        reached = {name for name, source in who.items() if outside_scene.outside.get(source, web)}
+        assert reached == ({"world", "node"} if f == family else set())
+        assert not topo.http_get(client, web)
+
+
 def test_what_cannot_be_held_is_not_taken(scene):
     """A rule that would keep containers off their own host, which nothing here judges yet."""
     before = scene.revision()

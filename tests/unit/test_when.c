@@ -320,6 +320,13 @@ static void test_rules(void **state)
 	assert_int_equal(bh_policy_next(&p, at("2031-03-04T09:00:00Z")),
 			 at("2031-03-04T12:00:00Z"));
 	assert_true(bh_policy_next(&p, at("2031-03-04T12:00:00Z")) == INT64_MAX);
+	/* A zone that cannot be read: what refuses holds, what opens does not. */
+	in[0].when.zone = (char *)"Europe/Atlantis";
+	for (enum bh_action a = BH_ACTION_ALLOW; a < BH_ACTION_COUNT; a++) {
+		in[0].action = a;
+		assert_int_equal(bh_rule_holds_at(&in[0], at("2031-03-03T08:00:00Z")),
+				 a == BH_ACTION_DENY || a == BH_ACTION_REJECT);
+	}
 	/* With the policy all of it ends. */
 	p.expires = at("2031-03-03T08:30:00Z");
 	assert_int_equal(bh_policy_next(&p, at("2031-03-03T08:00:00Z")), p.expires);
