@@ -10,7 +10,8 @@
  *	compile_group.c		endpoints -> addresses; endpoints of equal namespace, labels, ports -> groups
  *	compile_cidr.c		terms about addresses -> disjoint pieces of the address space
  *	compile_class.c		addresses -> classes by match vector
- *	compile_sigma.c		classes that are subjects -> what policies hold for them, and a row for every peer
+ *	compile_sigma.c		classes that are subjects -> what policies hold for them
+ *	compile_peer.c		... and a row for every peer
  *	compile_row.c		the rules that match a peer -> (protocol, ports) -> word
  *	compile_judge.c		the rules that match a packet -> what happens, for every protocol
  *	compile_word.c		what happens -> words, reasons, contracts, graphs
@@ -480,11 +481,17 @@ static inline uint8_t bh_class_families(const struct bh_cclass *c)
 	return (uint8_t)((c->n[0] ? BH_FAMILY_4 : 0) | (c->n[1] ? BH_FAMILY_6 : 0));
 }
 
+/* compile_peer.c */
+/* Rows for all peers that there are. */
+int bh_peers_make(struct bh_state *s, struct bh_sigma *g) bh_must_check;
+/* The row of one, which may be there already. */
+int bh_peer_update(struct bh_state *s, uint32_t sigma, uint32_t cls) bh_must_check;
+/* The class is about to be forgotten. */
+void bh_sigmas_forget(struct bh_state *s, uint32_t cls);
+
 /* compile_sigma.c */
 int bh_sigmas_settle(struct bh_state *s) bh_must_check;
 int bh_sigma_put(struct bh_state *s, uint32_t sigma) bh_must_check;
-/* The class is about to be forgotten. */
-void bh_sigmas_forget(struct bh_state *s, uint32_t cls);
 void bh_sigma_done(struct bh_sigma *g);
 
 /* compile_row.c */
