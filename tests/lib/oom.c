@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -137,6 +136,19 @@ int __wrap___asprintf_chk(char **ret, int flag, const char *fmt, ...)
 	n = __wrap_vasprintf(ret, fmt, ap);
 	va_end(ap);
 	return n;
+}
+
+void oom_fail_at(long n)
+{
+	for_good = false;
+	countdown = n;
+	if (n > 0)
+		failed = false;
+}
+
+bool oom_failed(void)
+{
+	return failed;
 }
 
 void oom_everywhere(int (*what)(void *arg), void *arg, int want, long least)

@@ -9,6 +9,7 @@
  */
 #include "policy/change.h"
 #include "policy/party.h"
+#include "tests/lib/oom.h"
 #include "tests/lib/randset.h"
 
 #include "common/util.h"
@@ -22,50 +23,6 @@
 
 #define SEED 20310611U
 #define SETS 40U
-
-/* Linked with --wrap for each of these. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-static long countdown; /* 0: none fails; else the one that brings it to 0 */
-
-static bool fails(void)
-{
-	return countdown != 0 && --countdown == 0;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 static unsigned from_env(const char *name, unsigned otherwise)
 {
@@ -314,12 +271,12 @@ static void test_every_allocation(void **state)
 		struct look l = { .m = NULL };
 		int e;
 
-		countdown = ++n;
+		oom_fail_at(++n);
 		e = look_make(&s, &l);
 		if (e == 0)
 			e = look_all(&l);
-		left = countdown > 0;
-		countdown = 0;
+		oom_fail_at(0);
+		left = !oom_failed();
 		/* What only words are made of may be left out; nothing else. */
 		assert_true(e == 0 || e == -ENOMEM);
 		assert_true(!left || e == 0);

@@ -7,6 +7,7 @@
  * Another seed or number of worlds: BH_SEED, BH_SETS.
  */
 #include "policy/compile.h"
+#include "tests/lib/oom.h"
 #include "tests/lib/randset.h"
 #include "tests/lib/samerules.h"
 #include "tests/lib/wordcheck.h"
@@ -24,55 +25,6 @@
 #define SETS  150U
 #define STEPS 12U
 #define NOW   INT64_C(1930316400) /* Monday, 3 March 2031, 15:00 UTC */
-
-/* ---- memory that runs out; linked with --wrap for each of these ---- */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-static long countdown; /* 0: none fails; else the one that brings it to 0 */
-static bool ran_out;
-
-static bool fails(void)
-{
-	if (countdown == 0 || --countdown > 0)
-		return false;
-	ran_out = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 /* ---- one world, one compiler ---- */
 
@@ -677,14 +629,13 @@ static bool run_out(uint64_t seed, bool policies, long n)
 
 	const struct bh_compile_input in = input_of(&sc);
 
-	ran_out = false;
-	countdown = n;
+	oom_fail_at(n);
 	r = policies ? bh_compile_policies(sc.c, &in, &out, NULL)
 		     : bh_compile_endpoints(sc.c, sc.eps, sc.n_eps, sc.revision, &out, NULL);
-	countdown = 0;
+	oom_fail_at(0);
 	assert_int_equal(sum_of_words(&before), sum);
 	if (r < 0) {
-		assert_int_equal(r, ran_out ? -ENOMEM : -EAGAIN);
+		assert_int_equal(r, oom_failed() ? -ENOMEM : -EAGAIN);
 		assert_int_equal(bh_compile_endpoints(sc.c, NULL, 0, sc.revision, &out, NULL),
 				 -EAGAIN);
 		all_again(&sc, &out);
@@ -693,7 +644,7 @@ static bool run_out(uint64_t seed, bool policies, long n)
 	against_fresh(&sc);
 	bh_compiled_done(&before);
 	scene_done(&sc);
-	return ran_out;
+	return oom_failed();
 }
 
 static void test_every_allocation_of_a_change(void **state)

@@ -7,6 +7,7 @@
  */
 #include "policy/compile.h"
 #include "policy/explain.h"
+#include "tests/lib/oom.h"
 #include "tests/lib/randset.h"
 
 #include <setjmp.h>
@@ -14,54 +15,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-/* Linked with --wrap for each of these. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t n, size_t size);
-char *__wrap_strdup(const char *s);
-
-static long countdown; /* 0: none fails; else the one that brings it to 0 */
-static bool failed;
-
-static bool fails(void)
-{
-	if (countdown == 0 || --countdown > 0)
-		return false;
-	failed = true;
-	return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t n, size_t size)
-{
-	return fails() ? NULL : __real_reallocarray(p, n, size);
-}
-
-char *__wrap_strdup(const char *s)
-{
-	return fails() ? NULL : __real_strdup(s);
-}
 
 struct scene {
 	struct bh_policy_set *set;
@@ -121,21 +74,20 @@ static void test_every_allocation_of_a_compile(void **state)
 		bh_cleanup(bh_compiler_freep) struct bh_compiler *c = NULL;
 
 		assert_int_equal(bh_compiler_new(&c), 0);
-		failed = false;
-		countdown = ++n;
+		oom_fail_at(++n);
 		r = compile(c, &s, &got);
-		countdown = 0;
+		oom_fail_at(0);
 		if (r == 0) {
 			assert_same(&want, &got);
 			bh_compiled_done(&got);
 		} else {
-			assert_true(failed);
+			assert_true(oom_failed());
 			assert_int_equal(r, -ENOMEM);
 			assert_int_equal(compile(c, &s, &got), 0);
 			assert_same(&want, &got);
 			bh_compiled_done(&got);
 		}
-	} while (failed);
+	} while (oom_failed());
 	print_message("# %ld allocations, each failed once\n", n - 1);
 	assert_true(n > 100);
 	bh_compiled_done(&want);
@@ -159,16 +111,15 @@ static void test_every_allocation_of_an_explanation(void **state)
 		enum bh_outcome outcome;
 		int r;
 
-		failed = false;
-		countdown = ++n;
+		oom_fail_at(++n);
 		r = bh_explain(s.set, (const struct bh_endpoint *const *)s.eps, s.n, &out, &q,
 			       &text, NULL, &outcome, NULL);
-		countdown = 0;
+		oom_fail_at(0);
 		if (r < 0)
 			assert_int_equal(r, -ENOMEM);
 		else
 			assert_true(outcome != BH_OUTCOME_INVALID);
-	} while (failed);
+	} while (oom_failed());
 	bh_compiled_done(&out);
 	scene_done(&s);
 }
