@@ -108,11 +108,13 @@ void bh_test_put_text(const struct bh_test_outcomes *o, bool colour, struct bh_b
 		bh_buf_putc(out, '\n');
 		for (size_t k = 0; k < f->n; k++)
 			text_result(f->path, &f->items[k], colour, out);
-		if (f->error)
+		if (f->error) {
 			put_lines(out, "  ", f->error);
-		else if (f->broken)
+		} else if (f->broken) {
 			bh_put_colour(out, colour, BH_COLOUR_RED,
-				      "  its policies could not be read\n");
+				      "  its policies could not be read");
+			bh_buf_putc(out, '\n');
+		}
 		all.tests += t.tests;
 		all.failed += t.failed;
 		all.errors += t.errors;

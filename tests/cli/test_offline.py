@@ -593,7 +593,7 @@ def test_test_with_broken_policies(shop):
     (shop / "shop/bad.yaml").write_text("kind: [")
     done = bulkhead("test", path)
     assert done.returncode == FAILED
-    assert "bad.yaml:2:" in done.stderr and "its policies could not be read" in done.stdout
+    assert "bad.yaml:2:" in done.stderr and "\n  its policies could not be read\n" in done.stdout
     assert done.stdout.endswith("0 tests, 0 connections: 0 passed, 0 failed, 1 error\n")
 
 
