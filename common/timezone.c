@@ -361,8 +361,7 @@ int bh_zone_read(const void *data, size_t size, struct bh_zone *ret)
 	return zone_parse(ret, size);
 }
 
-/* Words of letters, digits, "_", "-" and "+" with single slashes between them: no dot, so no way up. */
-static bool is_name(const char *s)
+bool bh_zone_is_name(const char *s)
 {
 	size_t n = strnlen(s, BH_ZONE_NAME_MAX + 1);
 
@@ -386,7 +385,7 @@ int bh_zone_load(const char *folder, const char *name, struct bh_zone *ret)
 	size_t len = 0;
 	int n;
 
-	if (!is_name(name))
+	if (!bh_zone_is_name(name))
 		return -EINVAL;
 	n = snprintf(path, sizeof(path), "%s/%s", folder ? folder : BH_ZONE_FOLDER, name);
 	if (n < 0 || (size_t)n >= sizeof(path))

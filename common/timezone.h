@@ -47,6 +47,9 @@ struct bh_zone {
 	struct bh_zone_rule rule;
 };
 
+/* Words of letters, digits, "_", "-" and "+" with single slashes between them: no dot, so no way up. */
+bool bh_zone_is_name(const char *s);
+
 /**
  * bh_zone_load() - Read a zone of the database
  * @folder:	The database; NULL: the system's

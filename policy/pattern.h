@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/pattern.h - what may be written where names, requests and times are matched
+ * policy/pattern.h - what may be written where names, requests and times of day are matched
  *
  * As in policy/names.h each function returns NULL if the text is right, else what is wrong with it, as the end of
  * a sentence. What matches what: bh_attr_match() (policy/ruleset/attr.c) and bh_name_match().
@@ -28,10 +28,5 @@ void bh_pattern_fold(char *s);
 
 /* "08:00", "24:00": minutes of the day; -1: neither. */
 int bh_day_minutes(const char *s);
-/*
- * Which part of an RFC 3339 time is wrong ("month 13"), in @buf or a constant; NULL: none that could be found. The
- * reader of times is bh_time_parse() (policy/when.h).
- */
-const char *bh_time_fault(const char *s, char *buf, size_t size);
 
 #endif

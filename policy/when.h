@@ -12,7 +12,14 @@
 
 #include "policy/model.h"
 
-/* UNIX seconds of an RFC 3339 time ("2031-03-01T18:00:00Z", with an offset, with a fraction, which is dropped). */
+/*
+ * UNIX seconds of an RFC 3339 time ("2031-03-01T18:00:00Z", with an offset, with a fraction, which is dropped). Returns
+ * NULL, or what is wrong with it, as the end of a sentence ("month 13"): a constant, or in @buf of BH_TIME_WHY bytes;
+ * then *ret is as it was.
+ */
+#define BH_TIME_WHY 64
+const char *bh_time_read(const char *s, int64_t *ret, char *buf, size_t size) bh_must_check;
+/* The same for those who do not say why: 0 or -EINVAL, also for NULL. */
 int bh_time_parse(const char *s, int64_t *ret) bh_must_check;
 /* "2031-03-01T18:00:00Z". @buf: 32 bytes. Return: @buf */
 const char *bh_time_format(int64_t t, char *buf);

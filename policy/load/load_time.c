@@ -20,7 +20,7 @@
 
 void bh_load_time(struct bh_load *l, const struct bh_yaml_node *n, const char *key, int64_t *ret)
 {
-	char buf[64];
+	char buf[BH_TIME_WHY];
 	const char *why;
 	size_t mark;
 	int64_t t = 0;
@@ -28,12 +28,10 @@ void bh_load_time(struct bh_load *l, const struct bh_yaml_node *n, const char *k
 	if (!n)
 		return;
 	mark = bh_path_key(&l->rd, key);
-	why = bh_time_fault(bh_node_str(n), buf, sizeof(buf));
-	if (why || bh_time_parse(bh_node_str(n), &t) < 0)
+	why = bh_time_read(bh_node_str(n), &t, buf, sizeof(buf));
+	if (why)
 		bh_complain(&l->rd, n, "e15", "want RFC 3339 like 2025-12-01T00:00:00Z",
-			    "\"%.80s\" is not a time "
-			    "(%s)",
-			    bh_node_str(n), why ? why : "there is no such moment");
+			    "\"%.80s\" is not a time (%s)", bh_node_str(n), why);
 	else
 		*ret = BH_MAX(t, FIRST_SECOND);
 	bh_path_back(&l->rd, mark);

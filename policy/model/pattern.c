@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * policy/model/pattern.c - what may be written where names, requests and times are matched
+ * policy/model/pattern.c - what may be written where names, requests and times of day are matched
  *
  * Strict where a slip would match nothing for ever (a path without "/", a name with a port behind it): who writes
  * it believes that it holds. Names may have "_" in them, because container engines give such names and SRV records
  * begin with it.
  *
- * Source: RFC 1035, RFC 1123 (names), RFC 9110 (methods, tokens), RFC 7301 (ALPN), RFC 3339 (times).
+ * Source: RFC 1035, RFC 1123 (names), RFC 9110 (methods, tokens), RFC 7301 (ALPN).
  */
 #include "policy/pattern.h"
 
 #include "common/parse.h"
+#include "common/timezone.h"
 #include "common/util.h"
 
 #include <stdio.h>
@@ -244,15 +245,9 @@ const char *bh_pattern_call(const char *s)
 
 const char *bh_pattern_zone(const char *s)
 {
-	size_t n = strlen(s);
-
-	if (n == 0)
+	if (s[0] == '\0')
 		return EMPTY;
-	/* It becomes the name of a file below the folder of the database. */
-	if (n > 64 || !only(s, n, LOWER UPPER DIGITS "+-_/") || s[0] == '/' || s[n - 1] == '/' ||
-	    strstr(s, "//"))
-		return "write it like \"Europe/Vienna\" or \"UTC\"";
-	return NULL;
+	return bh_zone_is_name(s) ? NULL : "write it like \"Europe/Vienna\" or \"UTC\"";
 }
 
 int bh_day_minutes(const char *s)
@@ -266,84 +261,4 @@ int bh_day_minutes(const char *s)
 	if (m > 59 || h > 24 || (h == 24 && m > 0))
 		return -1;
 	return h * 60 + m;
-}
-
-static unsigned two(const char *s)
-{
-	return (unsigned)(s[0] - '0') * 10 + (unsigned)(s[1] - '0');
-}
-
-static unsigned days_of(unsigned year, unsigned month)
-{
-	static const unsigned char days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-	bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-
-	return month == 2 && leap ? 29 : days[month - 1];
-}
-
-/* The digits stand where they must: d for one, the rest as it is. */
-static bool like(const char *s, const char *form)
-{
-	for (; *form; form++, s++)
-		if (*form == 'd' ? *s < '0' || *s > '9' : *s != *form)
-			return false;
-	return true;
-}
-
-static const char *clock_fault(const char *s, char *buf, size_t size)
-{
-	if (*s != 'T' && *s != 't')
-		return *s ? "there must be a \"T\" between date and time" : "the time is missing";
-	s++;
-	if (!like(s, "dd:dd:dd"))
-		return "hour, minute and second must be written as 18:00:00";
-	if (two(s) > 23)
-		(void)snprintf(buf, size, "hour %u", two(s));
-	else if (two(s + 3) > 59)
-		(void)snprintf(buf, size, "minute %u", two(s + 3));
-	else if (two(s + 6) > 60)
-		(void)snprintf(buf, size, "second %u", two(s + 6));
-	else
-		buf[0] = '\0';
-	if (*buf)
-		return buf;
-	s += strlen("dd:dd:dd");
-	if (*s == '.') {
-		size_t n = strspn(s + 1, DIGITS);
-
-		if (n == 0)
-			return "no digits behind the point";
-		s += n + 1;
-	}
-	if (*s == '\0')
-		return "no offset at the end: write Z for UTC";
-	if ((*s == 'Z' || *s == 'z') && s[1] == '\0')
-		return NULL;
-	if ((*s != '+' && *s != '-') || !like(s + 1, "dd:dd") || s[6] != '\0')
-		return "what stands at the end must be Z, or an offset like +01:00";
-	if (two(s + 1) > 23 || two(s + 4) > 59) {
-		(void)snprintf(buf, size, "offset %s", s);
-		return buf;
-	}
-	return NULL;
-}
-
-const char *bh_time_fault(const char *s, char *buf, size_t size)
-{
-	unsigned year, month, day;
-
-	if (!like(s, "dddd-dd-dd"))
-		return "the date must be written as 2031-03-01";
-	year = two(s) * 100 + two(s + 2);
-	month = two(s + 5);
-	day = two(s + 8);
-	if (month < 1 || month > 12) {
-		(void)snprintf(buf, size, "month %u", month);
-		return buf;
-	}
-	if (day < 1 || day > days_of(year, month)) {
-		(void)snprintf(buf, size, "day %u: the month has %u", day, days_of(year, month));
-		return buf;
-	}
-	return clock_fault(s + strlen("dddd-dd-dd"), buf, size);
 }

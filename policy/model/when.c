@@ -4,6 +4,8 @@
  *
  * A window is open while the clock on the wall reads inside of it. So where clocks are put forward over its beginning
  * it opens late, where over all of it it stays shut that day, and where they are put back into it it opens twice.
+ *
+ * Source: RFC 3339 (times as text).
  */
 #include "policy/when.h"
 
@@ -17,6 +19,7 @@
 
 #define DAY    INT64_C(86400)
 #define MINUTE INT64_C(60)
+#define HOUR   INT64_C(3600)
 /* Beyond, moments count as this one: nothing overflows. */
 #define TIME_MAX (INT64_C(1) << 54)
 /* A window that does not change within this time never does: the rarest changes come once a week, and clocks are
@@ -25,72 +28,131 @@
 
 /* ---- times as text ---- */
 
-static bool digits(const char **s, unsigned n, unsigned *ret)
+#define NO_MOMENT "there is no such moment"
+
+/* The digits stand where they must: d for one, the rest as it is. */
+static bool like(const char *s, const char *form)
 {
-	*ret = 0;
-	for (; n > 0; n--, (*s)++) {
-		if (**s < '0' || **s > '9')
+	for (; *form; form++, s++)
+		if (*form == 'd' ? *s < '0' || *s > '9' : *s != *form)
 			return false;
-		*ret = *ret * 10 + (unsigned)(**s - '0');
+	return true;
+}
+
+static unsigned two(const char *s)
+{
+	return (unsigned)(s[0] - '0') * 10 + (unsigned)(s[1] - '0');
+}
+
+/* These move *s on and return what is wrong, in @buf or a constant; NULL: nothing, and *ret is what they read. */
+
+static const char *date(const char **s, int64_t *ret_days, char *buf, size_t size)
+{
+	unsigned year, month, day;
+
+	if (!like(*s, "dddd-dd-dd"))
+		return "the date must be written as 2031-03-01";
+	year = two(*s) * 100 + two(*s + 2);
+	month = two(*s + 5);
+	day = two(*s + 8);
+	if (month < 1 || month > 12) {
+		(void)snprintf(buf, size, "month %u", month);
+		return buf;
 	}
-	return true;
+	if (day < 1 || day > bh_days_of_month(year, month)) {
+		(void)snprintf(buf, size, "day %u: the month has %u", day,
+			       bh_days_of_month(year, month));
+		return buf;
+	}
+	if (year == 0)
+		return NO_MOMENT;
+	*s += strlen("dddd-dd-dd");
+	*ret_days = bh_days_of_date(year, month, day);
+	return NULL;
 }
 
-static bool one_of(const char **s, char a, char b)
+/* With a fraction, which is dropped. @ret: seconds of the day; a leap second is the one before it */
+static const char *clock_time(const char **s, int64_t *ret, bool *ret_leap, char *buf, size_t size)
 {
-	if (**s != a && **s != b)
-		return false;
+	unsigned h, m, sec;
+
+	if (**s != 'T' && **s != 't')
+		return **s ? "there must be a \"T\" between date and time" : "the time is missing";
 	(*s)++;
-	return true;
+	if (!like(*s, "dd:dd:dd"))
+		return "hour, minute and second must be written as 18:00:00";
+	h = two(*s);
+	m = two(*s + 3);
+	sec = two(*s + 6);
+	if (h > 23)
+		(void)snprintf(buf, size, "hour %u", h);
+	else if (m > 59)
+		(void)snprintf(buf, size, "minute %u", m);
+	else if (sec > 60)
+		(void)snprintf(buf, size, "second %u", sec);
+	else
+		buf[0] = '\0';
+	if (*buf)
+		return buf;
+	*s += strlen("dd:dd:dd");
+	if (**s == '.') {
+		size_t n = strspn(*s + 1, "0123456789");
+
+		if (n == 0)
+			return "no digits behind the point";
+		*s += n + 1;
+	}
+	/* UNIX time does not count them. */
+	*ret_leap = sec == 60;
+	*ret = h * HOUR + m * MINUTE + sec - *ret_leap;
+	return NULL;
 }
 
-/* "Z", "+01:00"; seconds east */
-static bool offset(const char **s, int64_t *ret)
+/* "Z", "+01:00", and the end. @ret: seconds east */
+static const char *offset(const char *s, int64_t *ret, char *buf, size_t size)
 {
-	unsigned h, m;
-	bool west = **s == '-';
-
 	*ret = 0;
-	if (one_of(s, 'Z', 'z'))
-		return true;
-	if (!one_of(s, '+', '-') || !digits(s, 2, &h) || !one_of(s, ':', ':') ||
-	    !digits(s, 2, &m) || h > 23 || m > 59)
-		return false;
-	*ret = (int64_t)h * 3600 + m * MINUTE;
-	if (west)
+	if (*s == '\0')
+		return "no offset at the end: write Z for UTC";
+	if ((*s == 'Z' || *s == 'z') && s[1] == '\0')
+		return NULL;
+	if ((*s != '+' && *s != '-') || !like(s + 1, "dd:dd") || s[6] != '\0')
+		return "what stands at the end must be Z, or an offset like +01:00";
+	if (two(s + 1) > 23 || two(s + 4) > 59) {
+		(void)snprintf(buf, size, "offset %s", s);
+		return buf;
+	}
+	*ret = two(s + 1) * HOUR + two(s + 4) * MINUTE;
+	if (*s == '-')
 		*ret = -*ret;
-	return true;
+	return NULL;
+}
+
+const char *bh_time_read(const char *s, int64_t *ret, char *buf, size_t size)
+{
+	int64_t days, seconds, east, t;
+	const char *why = date(&s, &days, buf, size);
+	bool leap;
+
+	if (!why)
+		why = clock_time(&s, &seconds, &leap, buf, size);
+	if (!why)
+		why = offset(s, &east, buf, size);
+	if (why)
+		return why;
+	t = days * DAY + seconds - east;
+	/* Leap seconds stand at the end of a day of UTC. */
+	if (leap && (t % DAY + DAY) % DAY != DAY - 1)
+		return NO_MOMENT;
+	*ret = t;
+	return NULL;
 }
 
 int bh_time_parse(const char *s, int64_t *ret)
 {
-	unsigned year, month, day, h, m, sec;
-	int64_t t, east;
-	bool leap;
+	char buf[BH_TIME_WHY];
 
-	if (!s || !digits(&s, 4, &year) || !one_of(&s, '-', '-') || !digits(&s, 2, &month) ||
-	    !one_of(&s, '-', '-') || !digits(&s, 2, &day) || !one_of(&s, 'T', 't') ||
-	    !digits(&s, 2, &h) || !one_of(&s, ':', ':') || !digits(&s, 2, &m) ||
-	    !one_of(&s, ':', ':') || !digits(&s, 2, &sec))
-		return -EINVAL;
-	if (one_of(&s, '.', '.')) {
-		if (*s < '0' || *s > '9')
-			return -EINVAL;
-		s += strspn(s, "0123456789");
-	}
-	if (!offset(&s, &east) || *s != '\0')
-		return -EINVAL;
-	if (year == 0 || day == 0 || day > bh_days_of_month(year, month) || h > 23 || m > 59 ||
-	    sec > 60)
-		return -EINVAL;
-	/* Leap seconds stand at the end of a day of UTC; UNIX time does not count them. */
-	leap = sec == 60;
-	sec -= leap;
-	t = bh_days_of_date(year, month, day) * DAY + (int64_t)h * 3600 + m * MINUTE + sec - east;
-	if (leap && (t % DAY + DAY) % DAY != DAY - 1)
-		return -EINVAL;
-	*ret = t;
-	return 0;
+	return s && !bh_time_read(s, ret, buf, sizeof(buf)) ? 0 : -EINVAL;
 }
 
 static int64_t floor_div(int64_t a, int64_t b)

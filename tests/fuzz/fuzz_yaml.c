@@ -102,15 +102,15 @@ static void check_words(const char *s)
 	};
 	struct bh_scalar v = bh_scalar_resolve(s, strlen(s));
 	bh_autofree char *copy = strdup(s);
-	char buf[64];
+	char buf[BH_TIME_WHY];
 	int64_t t = 0;
 	uint16_t type;
 
 	must(copy && v.type >= BH_YAML_NULL && v.type <= BH_YAML_STRING);
 	for (size_t i = 0; i < BH_ARRAY_SIZE(checks); i++)
 		(void)checks[i](s);
-	if (bh_time_fault(s, buf, sizeof(buf)))
-		must(bh_time_parse(s, &t) < 0);
+	if (bh_time_read(s, &t, buf, sizeof(buf)))
+		must(bh_time_parse(s, &t) < 0 && t == 0);
 	must(bh_day_minutes(s) <= 1440);
 	if (bh_dns_type_parse(s, &type) == 0)
 		must(bh_dns_type_name(type, buf) != NULL);
