@@ -14,12 +14,12 @@
 
 #include "agent/store_internal.h"
 #include "common/file.h"
+#include "common/limits.h"
 #include "common/log.h"
 #include "common/util.h"
 
 #include "common/banned.h"
 
-#define DEPTH_MAX  16U
 #define MISSING_MS 500 /* how often a folder that is not there is looked for */
 
 /* ---- looking at the folder ---- */
@@ -87,7 +87,7 @@ static int scan_entry(struct scan *sc, const char *dir, const struct dirent *e, 
 	if (e->d_type == DT_UNKNOWN && lstat(path, &st) == 0)
 		is_dir = S_ISDIR(st.st_mode);
 	if (is_dir)
-		return depth < DEPTH_MAX ? scan_folder(sc, path, depth + 1) : -ELOOP;
+		return depth < BH_FOLDER_DEPTH_MAX ? scan_folder(sc, path, depth + 1) : -ELOOP;
 	return bh_load_is_manifest(e->d_name) ? scan_file(sc, path) : 0;
 }
 

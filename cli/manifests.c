@@ -6,18 +6,14 @@
 
 #include "cli/out.h"
 #include "common/file.h"
+#include "common/folder.h"
 #include "common/limits.h"
 #include "common/util.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/banned.h"
-
-/* Folders in folders: a link that leads back ends here. */
-#define DEPTH_MAX 32
 
 void bh_manifests_done(struct bh_manifests *m)
 {
@@ -55,57 +51,32 @@ static int add_stdin(struct bh_manifests *m, struct bh_diags *d, struct bh_err *
 	return add_text(m, d, "standard input", data, size);
 }
 
-static int is_manifest(const struct dirent *e)
-{
-	/* Others than files are looked at later. */
-	return e->d_name[0] != '.' && (e->d_type != DT_REG || bh_load_is_manifest(e->d_name));
-}
+struct reading {
+	struct bh_manifests *m;
+	struct bh_diags *d;
+	struct bh_err *err;
+};
 
-static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
-		    struct bh_err *err);
-
-static int add_folder(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
-		      struct bh_err *err)
-{
-	struct dirent **names = NULL;
-	int n, r = 0;
-
-	if (depth >= DEPTH_MAX)
-		return bh_err_set(err, -ELOOP, "'%s' lies in %d folders", path, DEPTH_MAX);
-	n = scandir(path, &names, is_manifest, alphasort);
-	if (n < 0)
-		return bh_err_set(err, -errno, "cannot read the folder '%s': %s", path,
-				  strerrordesc_np(errno));
-	for (int i = 0; i < n; i++) {
-		bh_cleanup(bh_buf_done) struct bh_buf sub = BH_BUF_INIT;
-		size_t len = strlen(path);
-		struct stat st;
-
-		bh_buf_printf(&sub, "%s%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/",
-			      names[i]->d_name);
-		if (r == 0 && bh_buf_failed(&sub))
-			r = bh_err_set(err, -ENOMEM, "out of memory");
-		if (r == 0 && (bh_load_is_manifest(names[i]->d_name) ||
-			       (stat(bh_buf_str(&sub), &st) == 0 && S_ISDIR(st.st_mode))))
-			r = add_path(m, d, bh_buf_str(&sub), depth + 1, err);
-		free(names[i]);
-	}
-	free(names);
-	return r;
-}
-
-static int add_path(struct bh_manifests *m, struct bh_diags *d, const char *path, unsigned depth,
-		    struct bh_err *err)
+static int on_file(void *arg, const char *path)
 {
 	bh_autofree char *data = NULL;
+	struct reading *x = arg;
 	size_t size = 0;
-	struct stat st;
-	int r;
+	int r = bh_load_was_read(x->m->set, path);
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return add_folder(m, d, path, depth, err);
-	r = bh_file_read(path, BH_YAML_FILE_MAX, &data, &size, err);
-	return r < 0 ? r : add_text(m, d, path, data, size);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = bh_file_read(path, BH_YAML_FILE_MAX, &data, &size, x->err);
+	return r < 0 ? r : add_text(x->m, x->d, path, data, size);
+}
+
+static int on_unreadable(void *arg, const char *path, int error)
+{
+	struct reading *x = arg;
+
+	return bh_err_set(x->err, error, "cannot read '%s': %s", path,
+			  error == -E2BIG ? "too many folders inside of each other"
+					  : strerrordesc_np(-error));
 }
 
 int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths)
@@ -113,6 +84,8 @@ int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths)
 	bh_cleanup(bh_diags_done) struct bh_diags d = BH_DIAGS_INIT;
 	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
 	struct bh_err err = { .code = 0 };
+	struct reading x = { m, &d, &err };
+	const struct bh_folder_visitor v = { bh_load_is_manifest, on_file, on_unreadable, &x };
 	int r;
 
 	m->set = bh_policy_set_new();
@@ -121,7 +94,7 @@ int bh_manifests_read(struct bh_manifests *m, const struct bh_strings *paths)
 		if (bh_streq(paths->items[i], "-"))
 			r = add_stdin(m, &d, &err);
 		else
-			r = add_path(m, &d, paths->items[i], 0, &err);
+			r = bh_folder_walk(paths->items[i], &v);
 	}
 	if (r == 0 && bh_load_finish(m->set, &d) == -ENOMEM)
 		r = -ENOMEM;

@@ -5,21 +5,13 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/test_run.h"
-#include "common/limits.h"
+#include "common/folder.h"
 #include "common/util.h"
 #include "policy/load.h"
 
-#include <dirent.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "common/banned.h"
-
-static int no_memory(void)
-{
-	bh_out_complain("out of memory");
-	return BH_EXIT_FAILED;
-}
 
 static void outcomes_done(struct bh_test_outcomes *o)
 {
@@ -28,69 +20,28 @@ static void outcomes_done(struct bh_test_outcomes *o)
 	free(o->items);
 }
 
-static int run_file(const struct bh_args *a, const char *path, struct bh_test_outcomes *o)
+struct running {
+	const struct bh_args *a;
+	struct bh_test_outcomes *o;
+};
+
+static int on_file(void *arg, const char *path)
 {
-	struct bh_test_outcome *items = reallocarray(o->items, o->n + 1, sizeof(*items));
+	const struct running *x = arg;
+	struct bh_test_outcome *items = reallocarray(x->o->items, x->o->n + 1, sizeof(*items));
 
 	if (!items)
-		return no_memory();
-	o->items = items;
-	return bh_test_run(a, path, &items[o->n++]) < 0 ? no_memory() : BH_EXIT_OK;
+		return -ENOMEM;
+	x->o->items = items;
+	return bh_test_run(x->a, path, &items[x->o->n++]);
 }
 
-static int run_path(const struct bh_args *a, const char *path, unsigned depth,
-		    struct bh_test_outcomes *o);
-
-static int of_interest(const struct dirent *e)
+static int on_unreadable(void *arg, const char *path, int error)
 {
-	return e->d_name[0] != '.' && (e->d_type != DT_REG || bh_load_is_test(e->d_name));
-}
-
-/* Tests below a folder, sorted by name. */
-static int run_folder(const struct bh_args *a, const char *path, unsigned depth,
-		      struct bh_test_outcomes *o)
-{
-	struct dirent **names = NULL;
-	int n, code = BH_EXIT_OK;
-
-	if (depth > BH_FOLDER_DEPTH_MAX) {
-		bh_out_complain("test: '%s' lies in more than %u folders", path,
-				BH_FOLDER_DEPTH_MAX);
-		return BH_EXIT_FAILED;
-	}
-	n = scandir(path, &names, of_interest, alphasort);
-	if (n < 0) {
-		bh_out_complain("test: cannot read the folder '%s': %s", path,
-				strerrordesc_np(errno));
-		return BH_EXIT_FAILED;
-	}
-	for (int i = 0; i < n; i++) {
-		bh_cleanup(bh_buf_done) struct bh_buf sub = BH_BUF_INIT;
-		size_t len = strlen(path);
-		struct stat st;
-
-		bh_buf_printf(&sub, "%s%s%s", path, len > 0 && path[len - 1] == '/' ? "" : "/",
-			      names[i]->d_name);
-		if (code == BH_EXIT_OK && bh_buf_failed(&sub))
-			code = no_memory();
-		if (code == BH_EXIT_OK &&
-		    (bh_load_is_test(names[i]->d_name) ||
-		     (lstat(bh_buf_str(&sub), &st) == 0 && S_ISDIR(st.st_mode))))
-			code = run_path(a, bh_buf_str(&sub), depth + 1, o);
-		free(names[i]);
-	}
-	free(names);
-	return code;
-}
-
-static int run_path(const struct bh_args *a, const char *path, unsigned depth,
-		    struct bh_test_outcomes *o)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return run_folder(a, path, depth, o);
-	return run_file(a, path, o);
+	bh_out_complain("test: cannot read '%s': %s", path,
+			error == -E2BIG ? "too many folders inside of each other"
+					: strerrordesc_np(-error));
+	return error;
 }
 
 static int show(const struct bh_args *a, const struct bh_test_outcomes *o)
@@ -124,12 +75,16 @@ static bool all_passed(const struct bh_test_outcomes *o)
 static int run(const struct bh_args *a)
 {
 	bh_cleanup(outcomes_done) struct bh_test_outcomes o = { .n = 0 };
-	int code = BH_EXIT_OK;
+	struct running x = { a, &o };
+	const struct bh_folder_visitor v = { bh_load_is_test, on_file, on_unreadable, &x };
+	int r = 0, code;
 
-	for (size_t i = 0; i < a->words.n && code == BH_EXIT_OK; i++)
-		code = run_path(a, a->words.items[i], 0, &o);
-	if (code != BH_EXIT_OK)
-		return code;
+	for (size_t i = 0; i < a->words.n && r == 0; i++)
+		r = bh_folder_walk(a->words.items[i], &v);
+	if (r == -ENOMEM)
+		bh_out_complain("out of memory");
+	if (r < 0)
+		return BH_EXIT_FAILED;
 	if (o.n == 0) {
 		bh_out_complain(
 		    "test: there are no tests: of a folder, files that end in .test.yaml "

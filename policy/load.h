@@ -82,6 +82,12 @@ bool bh_load_is_test(const char *name);
 int bh_load_path(struct bh_policy_set *set, const char *path, struct bh_diags *d) bh_must_check;
 
 /*
+ * Notes a file as read into the set: it is read once, however often it is named, by itself and by a folder that it is
+ * in. Return: 1: it was read before; 0: it was not, or is no regular file, which who reads it refuses; -ENOMEM
+ */
+int bh_load_was_read(struct bh_policy_set *set, const char *path) bh_must_check;
+
+/*
  * Checks across objects, when everything was added: two policies of one identity (e14) and the like. To be
  * called once after the last bh_load_*. -EINVAL if an error was added.
  */

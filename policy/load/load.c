@@ -8,11 +8,11 @@
 #include "policy/load.h"
 
 #include "common/file.h"
+#include "common/folder.h"
 #include "common/limits.h"
 #include "common/util.h"
 #include "policy/load/load_internal.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -258,11 +258,7 @@ static int unreadable(struct bh_diags *d, const char *path, const char *code, co
 	return r < 0 ? r : -EINVAL;
 }
 
-/*
- * A file is read once, however often it is named: by itself, and by a folder that it is in. Return: 1: it was read; 0;
- * -ENOMEM. What is no regular file is refused by who reads it.
- */
-static int was_read(struct bh_policy_set *set, const char *path)
+int bh_load_was_read(struct bh_policy_set *set, const char *path)
 {
 	struct stat st;
 
@@ -276,7 +272,7 @@ static int load_file(struct bh_policy_set *set, const char *path, struct bh_diag
 	bh_autofree char *data = NULL;
 	struct bh_err err = { .code = 0 };
 	size_t size = 0;
-	int r = was_read(set, path);
+	int r = bh_load_was_read(set, path);
 
 	if (r != 0)
 		return r < 0 ? r : 0;
@@ -322,126 +318,47 @@ bool bh_load_is_manifest(const char *name)
 	return ends_in(name, "") && !bh_load_is_test(name);
 }
 
-struct names {
-	char **items;
-	size_t n;
+/* Where to, and whether something was wrong: what else there is, is read all the same. */
+struct loading {
+	struct bh_policy_set *set;
+	struct bh_diags *d;
+	bool bad;
 };
 
-static void names_done(struct names *v)
+static int go_on(struct loading *x, int r)
 {
-	for (size_t i = 0; i < v->n; i++)
-		free(v->items[i]);
-	free(v->items);
+	x->bad |= r < 0;
+	return r == -ENOMEM ? r : 0;
 }
 
-static int by_name(const void *x, const void *y)
+static int on_file(void *arg, const char *path)
 {
-	return strcmp(*(char *const *)x, *(char *const *)y);
+	struct loading *x = arg;
+
+	return go_on(x, load_file(x->set, path, x->d));
 }
 
-/* Everything in a folder whose name does not begin with a dot, sorted. -errno of readdir(3). */
-static int read_names(DIR *dir, struct names *v)
+static int on_unreadable(void *arg, const char *path, int error)
 {
-	struct dirent *e;
+	struct loading *x = arg;
 
-	// cppcheck-suppress readdirCalled
-	while (errno = 0, (e = readdir(dir)) != NULL) {
-		if (e->d_name[0] == '.')
-			continue;
-		if ((v->n & (v->n - 1)) == 0) {
-			char **items = reallocarray(v->items, v->n ? v->n * 2 : 1, sizeof(char *));
-
-			if (!items)
-				return -ENOMEM;
-			v->items = items;
-		}
-		v->items[v->n] = strdup(e->d_name);
-		if (!v->items[v->n])
-			return -ENOMEM;
-		v->n++;
-	}
-	if (errno)
-		return -errno;
-	if (v->n > 0)
-		qsort(v->items, v->n, sizeof(char *), by_name);
-	return 0;
-}
-
-static void closedirp(DIR **dir)
-{
-	if (*dir)
-		(void)closedir(*dir);
-}
-
-static int load_folder(struct bh_policy_set *set, const char *path, unsigned depth,
-		       struct bh_diags *d);
-
-/* Symbolic links lead to files only: a link to a folder may lead round in circles. */
-static int load_entry(struct bh_policy_set *set, const char *path, unsigned depth,
-		      struct bh_diags *d)
-{
-	struct stat st;
-	bool link;
-
-	if (lstat(path, &st) < 0)
-		return errno == ENOENT ? 0 : unreadable(d, path, "e23", bh_err_text(NULL, -errno));
-	link = S_ISLNK(st.st_mode);
-	if (link && stat(path, &st) < 0)
-		return bh_load_is_manifest(path)
-			   ? unreadable(d, path, "e23", bh_err_text(NULL, -errno))
-			   : 0;
-	if (S_ISDIR(st.st_mode))
-		return link ? 0 : load_folder(set, path, depth + 1, d);
-	if (!bh_load_is_manifest(path))
-		return 0;
-	return load_file(set, path, d);
-}
-
-static int load_folder(struct bh_policy_set *set, const char *path, unsigned depth,
-		       struct bh_diags *d)
-{
-	bh_cleanup(closedirp) DIR *dir = NULL;
-	bh_cleanup(names_done) struct names names = { .items = NULL };
-	size_t len = strlen(path);
-	bool bad = false;
-	int r;
-
-	if (depth > BH_FOLDER_DEPTH_MAX)
-		return unreadable(d, path, "e22", "too many folders inside of each other");
-	dir = opendir(path);
-	if (!dir)
-		return errno == ENOMEM ? -ENOMEM
-				       : unreadable(d, path, "e23", bh_err_text(NULL, -errno));
-	r = read_names(dir, &names);
-	if (r == -ENOMEM)
-		return r;
-	if (r < 0)
-		return unreadable(d, path, "e23", bh_err_text(NULL, r));
-	closedirp(&dir);
-	dir = NULL;
-	for (size_t i = 0; i < names.n; i++) {
-		bh_autofree char *p = NULL;
-
-		if (asprintf(&p, "%s%s%s", path, len && path[len - 1] == '/' ? "" : "/",
-			     names.items[i]) < 0) {
-			p = NULL;
-			return -ENOMEM;
-		}
-		r = load_entry(set, p, depth, d);
-		if (r == -ENOMEM)
-			return r;
-		bad |= r < 0;
-	}
-	return bad ? -EINVAL : 0;
+	if (error == -E2BIG)
+		return go_on(
+		    x, unreadable(x->d, path, "e22", "too many folders inside of each other"));
+	return go_on(x, unreadable(x->d, path, "e23", bh_err_text(NULL, error)));
 }
 
 int bh_load_path(struct bh_policy_set *set, const char *path, struct bh_diags *d)
 {
+	struct loading x = { .set = set, .d = d };
+	const struct bh_folder_visitor v = { bh_load_is_manifest, on_file, on_unreadable, &x };
 	struct stat st;
+	int r;
 
 	if (stat(path, &st) < 0)
 		return unreadable(d, path, "e23", bh_err_text(NULL, -errno));
-	return S_ISDIR(st.st_mode) ? load_folder(set, path, 0, d) : load_file(set, path, d);
+	r = bh_folder_walk(path, &v);
+	return r < 0 ? r : x.bad ? -EINVAL : 0;
 }
 
 /* ---- checks across objects ---- */

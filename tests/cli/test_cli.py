@@ -586,6 +586,25 @@ def test_apply(files, api):
     assert api.requests == [("POST", "/v1/policies", WEB + "---\n" + ENDPOINTS)]
 
 
+def test_apply_reads_what_lint_reads(files, api):
+    """Links that lead round in circles end at once, and a file named twice is one file."""
+    name = str(files / "policies/web.yaml").replace("/", "%2F")
+    api.on("POST", f"/v1/policies?file={name}", {"revision": 8, "diagnostics": [], "applied": []})
+    for loop in ("a", "b", "c"):
+        (files / "policies" / loop).symlink_to(".")
+    (files / "policies/web.test.yaml").write_text("tests: []")
+    done = bulkhead("--socket", api.path, "apply", "-f", files / "policies", "-f", files / "policies/web.yaml")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert api.requests == [("POST", f"/v1/policies?file={name}", WEB)]
+    deep = files / "policies"
+    for _ in range(20):
+        deep = deep / "d"
+        deep.mkdir()
+    done = bulkhead("--socket", api.path, "apply", "-f", files / "policies")
+    assert done.returncode == FAILED and len(api.requests) == 1
+    assert "too many folders inside of each other" in done.stderr
+
+
 def test_apply_dry_run(files, api):
     name = str(files / "policies/web.yaml").replace("/", "%2F")
     api.on("POST", f"/v1/policies?dryRun=1&file={name}", {"revision": 7, "diagnostics": [], "applied": [

@@ -588,6 +588,20 @@ def test_test_without_tests(shop):
     assert done.returncode == FAILED and "web.test.yaml: error: there are no tests in it [e18]" in done.stdout
 
 
+def test_test_of_a_folder(shop):
+    write_tests(shop, TESTS)
+    once = bulkhead("test", shop)
+    (shop / "loop").symlink_to(".")
+    assert (bulkhead("test", shop).stdout, once.returncode) == (once.stdout, OK)
+    deep = shop
+    for _ in range(20):
+        deep = deep / "d"
+        deep.mkdir()
+    done = bulkhead("test", shop)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert "too many folders inside of each other" in done.stderr
+
+
 def test_test_with_broken_policies(shop):
     path = write_tests(shop, TESTS)
     (shop / "shop/bad.yaml").write_text("kind: [")
