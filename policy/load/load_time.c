@@ -31,7 +31,9 @@ void bh_load_time(struct bh_load *l, const struct bh_yaml_node *n, const char *k
 	why = bh_time_read(bh_node_str(n), &t, buf, sizeof(buf));
 	if (why)
 		bh_complain(&l->rd, n, "e15", "want RFC 3339 like 2025-12-01T00:00:00Z",
-			    "\"%.80s\" is not a time (%s)", bh_node_str(n), why);
+			    "\"%.80s\" is not a time "
+			    "(%s)",
+			    bh_node_str(n), why);
 	else
 		*ret = BH_MAX(t, FIRST_SECOND);
 	bh_path_back(&l->rd, mark);
