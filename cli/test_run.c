@@ -63,19 +63,15 @@ static int wrong(const struct running *x, const struct bh_test_value *v, const s
 
 /* ---- one question ---- */
 
-static int read_end(const struct running *x, const struct bh_test_value *v, struct bh_query *q,
-		    struct bh_side *ret)
+static int read_ends(const struct running *x, struct bh_query *q)
 {
 	struct bh_err err = { .code = 0 };
-	int r = bh_world_side(x->w, v->text, ret, &err);
+	int r = bh_world_from(x->w, x->at[0]->text, q, NULL, &err);
 
-	if (r == 0 && ret->addr.family != 0) {
-		if (q->family != 0 && q->family != ret->addr.family)
-			r = bh_err_set(&err, -EINVAL, "'%s' is no IPv%u address", v->text,
-				       q->family);
-		q->family = ret->addr.family;
-	}
-	return r < 0 ? wrong(x, v, &err, r) : 0;
+	if (r < 0)
+		return wrong(x, x->at[0], &err, r);
+	r = bh_world_to(x->w, x->at[1]->text, q, NULL, &err);
+	return r < 0 ? wrong(x, x->at[1], &err, r) : 0;
 }
 
 static int read_port(const struct running *x, struct bh_query *q)
@@ -127,7 +123,6 @@ static int read_speech(const struct running *x, struct bh_speech *s)
 
 static int make_query(const struct running *x, struct bh_query *q, struct bh_speech *s)
 {
-	struct bh_side from, to;
 	int r;
 
 	*q = (struct bh_query){
@@ -136,18 +131,9 @@ static int make_query(const struct running *x, struct bh_query *q, struct bh_spe
 		.now = x->w->now,
 		.around = &x->w->around,
 	};
-	r = read_end(x, x->at[0], q, &from);
+	r = read_ends(x, q);
 	if (r == 0)
-		r = read_end(x, x->at[1], q, &to);
-	if (r < 0)
-		return r;
-	q->from_endpoint = from.endpoint;
-	q->from_node = from.node;
-	q->from_addr = from.addr;
-	q->to_endpoint = to.endpoint;
-	q->to_node = to.node;
-	q->to_addr = to.addr;
-	r = read_port(x, q);
+		r = read_port(x, q);
 	if (r == 0)
 		r = read_speech(x, s);
 	if (r == 0)

@@ -135,40 +135,6 @@ static int make_query(const struct bh_args *a, struct bh_query *q, struct bh_spe
 }
 
 /* An endpoint, a node, or if an address is named, exactly that address: it settles the family. */
-static int find_end(const struct bh_world *w, const char *what, struct bh_query *q,
-		    struct bh_side *ret, struct bh_err *err)
-{
-	int r = bh_world_side(w, what, ret, err);
-
-	if (r < 0 || ret->addr.family == 0)
-		return r;
-	if (q->family != 0 && q->family != ret->addr.family)
-		return bh_err_set(err, -EINVAL, "'%s' is no IPv%u address", what, q->family);
-	q->family = ret->addr.family;
-	return 0;
-}
-
-static int find_ends(const struct bh_args *a, const struct bh_world *w, struct bh_query *q,
-		     size_t who[2], struct bh_err *err)
-{
-	struct bh_side from, to;
-	int r = find_end(w, a->from, q, &from, err);
-
-	if (r == 0)
-		r = find_end(w, a->to, q, &to, err);
-	if (r < 0)
-		return r;
-	q->from_endpoint = from.endpoint;
-	q->from_node = from.node;
-	q->from_addr = from.addr;
-	q->to_endpoint = to.endpoint;
-	q->to_node = to.node;
-	q->to_addr = to.addr;
-	who[0] = from.who;
-	who[1] = to.who;
-	return read_icmp(a, w, q, err);
-}
-
 static void quarantine_note(const struct bh_world *w, size_t endpoint, struct bh_buf *text,
 			    json_t *v, enum bh_outcome *outcome)
 {
@@ -253,7 +219,11 @@ static int run(const struct bh_args *a)
 		return code;
 	q.now = w.now;
 	q.around = &w.around;
-	r = find_ends(a, &w, &q, who, &err);
+	r = bh_world_from(&w, a->from, &q, &who[0], &err);
+	if (r == 0)
+		r = bh_world_to(&w, a->to, &q, &who[1], &err);
+	if (r == 0)
+		r = read_icmp(a, &w, &q, &err);
 	if (r < 0) {
 		bh_out_complain("%s", bh_err_text(&err, r));
 		return BH_EXIT_FAILED;

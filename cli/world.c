@@ -328,6 +328,52 @@ int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *re
 	return 0;
 }
 
+static int find_end(const struct bh_world *w, const char *what, struct bh_query *q,
+		    struct bh_side *ret, size_t *ret_who, struct bh_err *err)
+{
+	int r = bh_world_side(w, what, ret, err);
+
+	if (r < 0)
+		return r;
+	if (ret->addr.family != 0) {
+		if (q->family != 0 && q->family != ret->addr.family)
+			return bh_err_set(err, -EINVAL, "'%s' is no IPv%u address", what,
+					  q->family);
+		q->family = ret->addr.family;
+	}
+	if (ret_who)
+		*ret_who = ret->who;
+	return 0;
+}
+
+int bh_world_from(const struct bh_world *w, const char *from, struct bh_query *q, size_t *ret_who,
+		  struct bh_err *err)
+{
+	struct bh_side side;
+	int r = find_end(w, from, q, &side, ret_who, err);
+
+	if (r < 0)
+		return r;
+	q->from_endpoint = side.endpoint;
+	q->from_node = side.node;
+	q->from_addr = side.addr;
+	return 0;
+}
+
+int bh_world_to(const struct bh_world *w, const char *to, struct bh_query *q, size_t *ret_who,
+		struct bh_err *err)
+{
+	struct bh_side side;
+	int r = find_end(w, to, q, &side, ret_who, err);
+
+	if (r < 0)
+		return r;
+	q->to_endpoint = side.endpoint;
+	q->to_node = side.node;
+	q->to_addr = side.addr;
+	return 0;
+}
+
 int bh_world_compile(const struct bh_world *w, struct bh_compiled *ret)
 {
 	bh_cleanup(bh_compiler_freep) struct bh_compiler *c = NULL;

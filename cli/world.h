@@ -12,6 +12,7 @@
 
 #include "cli/cli.h"
 #include "policy/compile.h"
+#include "policy/explain.h"
 #include "policy/load.h"
 
 struct bh_world {
@@ -77,6 +78,15 @@ struct bh_side {
 /* As bh_world_find(), and "node/NAME": that node, by its manifest or by endpoints that run there. */
 int bh_world_side(const struct bh_world *w, const char *what, struct bh_side *ret,
 		  struct bh_err *err) bh_must_check;
+
+/*
+ * The two ends of a question, @from and @to, and the family that an address among them has. @ret_who: the endpoints, as
+ * in struct bh_side; may be NULL. -EINVAL: of another family than @q's, or the other end's.
+ */
+int bh_world_from(const struct bh_world *w, const char *from, struct bh_query *q, size_t *ret_who,
+		  struct bh_err *err) bh_must_check;
+int bh_world_to(const struct bh_world *w, const char *to, struct bh_query *q, size_t *ret_who,
+		struct bh_err *err) bh_must_check;
 
 /*
  * Two worlds get the same endpoints: those of the first, and what only the second has. Each keeps its own policies;
