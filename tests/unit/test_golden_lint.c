@@ -5,31 +5,18 @@
  *	tests/golden/lint/NAME.yaml	manifests; the first lines may say "# at: TIME", "# endpoints: all",
  *					"# cluster: RANGE", "# resolver: ADDRESS" (or none)
  *	tests/golden/lint/NAME.txt	exactly what is printed; nothing for quiet-*.yaml
- *
- * BH_REGEN=1 writes the texts anew: review the difference.
  */
-#include "common/file.h"
-#include "common/limits.h"
 #include "common/util.h"
 #include "policy/lint.h"
 #include "policy/when.h"
+#include "tests/lib/golden.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-static char folder[4096];
-
-static int is_yaml(const struct dirent *e)
-{
-	size_t len = strlen(e->d_name);
-
-	return len > 5 && strcmp(e->d_name + len - 5, ".yaml") == 0;
-}
 
 /* What the first lines of a file say about the world around it. */
 struct world {
@@ -107,53 +94,11 @@ static void messages(const char *name, const char *data, size_t size, struct bh_
 	assert_int_equal(bh_lint(&w.in, &d), 0);
 	bh_diags_sort(&d);
 	bh_diags_print(&d, out);
-	bh_buf_puts(out, "");
-	assert_false(bh_buf_failed(out));
-}
-
-static bool same(const char *name)
-{
-	bh_autofree char *data = NULL, *want = NULL;
-	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
-	bool quiet = strncmp(name, "quiet-", 6) == 0;
-	char path[8192];
-	size_t size = 0, n = 0;
-
-	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
-	assert_int_equal(bh_file_read(path, BH_YAML_FILE_MAX, &data, &size, NULL), 0);
-	messages(name, data, size, &out);
-	(void)snprintf(path, sizeof(path), "%s/%.*s.txt", folder, (int)strlen(name) - 5, name);
-	if (!quiet && getenv("BH_REGEN")) {
-		assert_int_equal(bh_file_write(path, out.data, out.len, 0644, NULL), 0);
-		return true;
-	}
-	if (quiet && out.len == 0)
-		return true;
-	if (!quiet && bh_file_read(path, BH_YAML_FILE_MAX, &want, &n, NULL) == 0 && n == out.len &&
-	    memcmp(want, out.data, n) == 0)
-		return true;
-	print_message("%s: expected:\n%s\nprinted:\n%s\n", name, want ? want : "(nothing)",
-		      out.data);
-	return false;
 }
 
 static void test_messages(void **state)
 {
-	const char *root = getenv("BH_SOURCE_ROOT");
-	struct dirent **names = NULL;
-	unsigned wrong = 0;
-	int n;
-
-	(void)state;
-	(void)snprintf(folder, sizeof(folder), "%s/tests/golden/lint", root ? root : ".");
-	n = scandir(folder, &names, is_yaml, alphasort);
-	assert_true(n > 0);
-	for (int i = 0; i < n; i++) {
-		wrong += !same(names[i]->d_name);
-		free(names[i]);
-	}
-	free(names);
-	assert_int_equal(wrong, 0);
+	golden_folder("lint", ".txt", messages);
 }
 
 int main(void)

@@ -4,15 +4,12 @@
  *
  *	tests/golden/ruleset/NAME.yaml	policies, Namespaces, Endpoints
  *	tests/golden/ruleset/NAME.txt	the rule set as `bulkhead render` prints it
- *
- * BH_REGEN=1 writes the texts anew: review the difference.
  */
-#include "common/file.h"
 #include "common/util.h"
 #include "policy/compile.h"
 #include "policy/load.h"
+#include "tests/lib/golden.h"
 
-#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,19 +17,10 @@
 
 #include <cmocka.h>
 
-#define MAX_FILES 64
-
 struct scene {
 	struct bh_policy_set *set;
 	struct bh_compiled out;
 };
-
-static const char *source_root(void)
-{
-	const char *root = getenv("BH_SOURCE_ROOT");
-
-	return root ? root : ".";
-}
 
 static const struct bh_endpoint *const *endpoints(const struct scene *s)
 {
@@ -75,89 +63,27 @@ static void scene_done(struct scene *s)
 
 /* ---- what is compared ---- */
 
-static void render(const struct scene *s, const char *data, struct bh_buf *out)
+static void render(const char *name, const char *data, size_t size, struct bh_buf *out)
 {
-	for (size_t i = 0; i < s->out.n_addrs; i++) {
-		const struct bh_addr_class *a = &s->out.addrs[i];
-		const struct bh_endpoint *ep = s->set->endpoints[a->endpoint];
+	struct scene s = { .set = NULL };
+
+	scene_load(&s, name, data, size);
+	for (size_t i = 0; i < s.out.n_addrs; i++) {
+		const struct bh_addr_class *a = &s.out.addrs[i];
+		const struct bh_endpoint *ep = s.set->endpoints[a->endpoint];
 		char text[BH_ADDR_STRLEN];
 
 		bh_buf_printf(out, "%-20s e%-3u %s/%s%s\n", bh_addr_format(&a->addr, text),
 			      a->cls & ~BH_CLASS_ENDPOINT, ep->ns, ep->name,
 			      a->local ? " (local)" : "");
 	}
-	bh_ruleset_print(s->out.rules, out);
-}
-
-/* ---- files ---- */
-
-static void compare(const char *path, const char *got)
-{
-	bh_autofree char *want = NULL;
-	struct bh_err err = { .code = 0 };
-	size_t size;
-
-	if (getenv("BH_REGEN")) {
-		if (bh_file_write(path, got, strlen(got), 0644, &err) < 0)
-			fail_msg("%s", err.msg);
-		return;
-	}
-	if (bh_file_read(path, 1 << 20, &want, &size, &err) < 0)
-		fail_msg("%s (BH_REGEN=1 makes it)", err.msg);
-	if (strcmp(want, got) != 0) {
-		fprintf(stderr, "--- got, instead of %s:\n%s---\n", path, got);
-		fail_msg("%s: another text; BH_REGEN=1 writes it, git diff shows it", path);
-	}
-}
-
-static void one_file(const char *folder, const char *name,
-		     void (*make)(const struct scene *, const char *, struct bh_buf *))
-{
-	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT, path = BH_BUF_INIT;
-	bh_autofree char *data = NULL;
-	struct scene s = { .set = NULL };
-	struct bh_err err = { .code = 0 };
-	size_t size;
-
-	bh_buf_printf(&path, "%s/tests/golden/%s/%s", source_root(), folder, name);
-	if (bh_file_read(bh_buf_str(&path), 1 << 20, &data, &size, &err) < 0)
-		fail_msg("%s", err.msg);
-	scene_load(&s, name, data, size);
-	make(&s, data, &out);
-	assert_false(bh_buf_failed(&out));
-	path.len -= strlen(".yaml");
-	bh_buf_puts(&path, ".txt");
-	compare(bh_buf_str(&path), bh_buf_str(&out));
+	bh_ruleset_print(s.out.rules, out);
 	scene_done(&s);
-}
-
-static int only_yaml(const struct dirent *d)
-{
-	size_t len = strlen(d->d_name);
-
-	return len > 5 && strcmp(d->d_name + len - 5, ".yaml") == 0;
-}
-
-static void folder_run(const char *folder,
-		       void (*make)(const struct scene *, const char *, struct bh_buf *))
-{
-	bh_cleanup(bh_buf_done) struct bh_buf path = BH_BUF_INIT;
-	struct dirent **list;
-	int n;
-
-	bh_buf_printf(&path, "%s/tests/golden/%s", source_root(), folder);
-	n = scandir(bh_buf_str(&path), &list, only_yaml, alphasort);
-	assert_true(n > 0);
-	for (int i = 0; i < n; i++) {
-		one_file(folder, list[i]->d_name, make);
-		free(list[i]);
-	}
-	free(list);
 }
 
 static void test_rulesets(void **state)
 {
-	folder_run("ruleset", render);
+	golden_folder("ruleset", ".txt", render);
 }
 
 int main(void)
