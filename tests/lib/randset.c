@@ -39,6 +39,13 @@ bool rnd_one_in(struct rnd *r, uint32_t n)
 	return rnd_below(r, n) == 0;
 }
 
+unsigned rnd_from_env(const char *name, unsigned otherwise)
+{
+	const char *s = getenv(name);
+
+	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
+}
+
 const char *randset_outside(size_t i)
 {
 	return i < BH_ARRAY_SIZE(outside) ? outside[i] : NULL;

@@ -17,6 +17,8 @@ struct rnd {
 };
 uint32_t rnd_below(struct rnd *r, uint32_t n); /* 0 .. n-1 */
 bool rnd_one_in(struct rnd *r, uint32_t n);
+/* For seeds and numbers of worlds: what the environment says of @name. */
+unsigned rnd_from_env(const char *name, unsigned otherwise);
 
 /* What may occur besides NetworkPolicy and the plain fields of TrafficPolicy. */
 enum {

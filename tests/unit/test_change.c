@@ -4,7 +4,7 @@
  *
  * Two random policy sets over the same endpoints: for each pair of parties the pieces cover every port once, their words
  * are those that the two evaluators give, and the groups name a piece exactly if its meaning differs. Another seed or
- * number of sets: BH_TEST_SEED, BH_TEST_SETS. Then the n-th allocation of all that fails, for every n: -ENOMEM comes
+ * number of sets: BH_SEED, BH_SETS. Then the n-th allocation of all that fails, for every n: -ENOMEM comes
  * back, and nothing leaks (run under AddressSanitizer to see it).
  */
 #include "policy/change.h"
@@ -23,13 +23,6 @@
 
 #define SEED 20310611U
 #define SETS 40U
-
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
 
 struct scene {
 	struct bh_policy_set *set[2];
@@ -212,7 +205,7 @@ static size_t check_list(const struct scene *s, struct look *l, struct rnd *r, c
 
 static void test_port_by_port(void **state)
 {
-	const unsigned seed = from_env("BH_TEST_SEED", SEED), sets = from_env("BH_TEST_SETS", SETS);
+	const unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 	size_t differ = 0;
 
 	for (unsigned i = 0; i < sets; i++) {

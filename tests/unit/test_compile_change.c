@@ -40,13 +40,6 @@ struct scene {
 	unsigned again; /* how often everything had to be compiled */
 };
 
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
-
 static void tell(struct scene *sc, const char *text)
 {
 	size_t n = strlen(sc->story);
@@ -84,7 +77,7 @@ static void scene_make(struct scene *sc, uint64_t seed, unsigned features)
 		.endpoints = 3 + rnd_below(&r, 7),
 		.nodes = rnd_below(&r, 4),
 		.local_percent = locals[rnd_below(&r, 5)],
-		.features = features & from_env("BH_FEATURES", RANDSET_ALL),
+		.features = features & rnd_from_env("BH_FEATURES", RANDSET_ALL),
 		.now = NOW,
 	};
 	struct bh_err err = { .code = 0 };
@@ -352,7 +345,7 @@ static void run_world(uint64_t seed, unsigned *again)
 
 static void test_changes_come_to_the_same(void **state)
 {
-	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS), again = 0;
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS), again = 0;
 
 	for (unsigned i = 0; i < sets; i++)
 		run_world(seed + i, &again);

@@ -11,6 +11,7 @@
 #include "tests/lib/oracle.h"
 #include "tests/lib/oracle_match.h"
 #include "tests/lib/randset.h"
+#include "tests/lib/saying.h"
 #include "tests/lib/wordcheck.h"
 
 #include "common/util.h"
@@ -86,13 +87,6 @@ struct scene {
 	bool failed;
 	char wrong[512];
 };
-
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
 
 /* ---- what is wrong ---- */
 
@@ -216,90 +210,6 @@ static void spots_make(struct scene *sc, const struct bh_endpoint *const *eps)
 	spots_of_pieces(sc);
 }
 
-/* ---- what is spoken ---- */
-
-/* Values that lie still while somebody asks about them. */
-struct saying {
-	struct bh_spoken sp;
-	const char *v[BH_ATTR_COUNT][2];
-};
-
-static void say(struct saying *s, enum bh_attr attr, const char *value)
-{
-	s->sp.known |= 1U << attr;
-	s->v[attr][0] = value;
-	s->sp.attr[attr].v = s->v[attr];
-	s->sp.attr[attr].n = value ? 1 : 0;
-}
-
-static const char *value_random(struct rnd *r, enum bh_attr attr)
-{
-	size_t n = 0;
-
-	while (randset_value(attr, n))
-		n++;
-	return randset_value(attr, rnd_below(r, (uint32_t)n));
-}
-
-/* Whatever: some attributes are not known, some are absent, some have two values. */
-static void saying_random(struct rnd *r, struct saying *s)
-{
-	uint32_t known = 1 + rnd_below(r, 4);
-
-	for (enum bh_attr a = BH_ATTR_HTTP_METHOD; a < BH_ATTR_COUNT; a++) {
-		if (rnd_one_in(r, known + 1))
-			continue;
-		say(s, a, rnd_one_in(r, 8) ? NULL : value_random(r, a));
-		if (s->sp.attr[a].n && rnd_one_in(r, 3)) {
-			s->v[a][1] = value_random(r, a);
-			s->sp.attr[a].n = 2;
-		}
-	}
-}
-
-/* A value that the test takes, or one that it does not. */
-static void say_for_test(struct rnd *r, struct saying *s, const struct bh_test *t, bool hit)
-{
-	for (unsigned tries = 0; tries < 20; tries++) {
-		const char *v = value_random(r, t->attr);
-		bool taken = false;
-
-		for (size_t i = 0; i < t->values.n; i++)
-			taken |= oracle_value_matches(t->attr, t->values.items[i], v);
-		if (taken == hit) {
-			say(s, t->attr, v);
-			return;
-		}
-	}
-}
-
-/* Hits one clause of one of the rules' details, or misses it by one test. */
-static void saying_for_clause(struct scene *sc, struct saying *s)
-{
-	const struct bh_policy_set *set = sc->w->set;
-	const struct bh_policy *p;
-	const struct bh_rule *rule;
-	const struct bh_detail *d;
-	const struct bh_clause *c;
-	enum bh_dir dir = BH_DIR_INGRESS + rnd_below(&sc->r, 2);
-	size_t miss;
-
-	for (unsigned tries = 0; set->n_policies > 0 && tries < 20; tries++) {
-		p = set->policies[rnd_below(&sc->r, (uint32_t)set->n_policies)];
-		if (p->n_rules[dir] == 0)
-			continue;
-		rule = &p->rules[dir][rnd_below(&sc->r, (uint32_t)p->n_rules[dir])];
-		if (rule->n_details == 0)
-			continue;
-		d = &rule->details[rnd_below(&sc->r, (uint32_t)rule->n_details)];
-		c = &d->clauses[rnd_below(&sc->r, (uint32_t)d->n)];
-		miss = rnd_below(&sc->r, (uint32_t)c->n * 2);
-		for (size_t i = 0; i < c->n; i++)
-			say_for_test(&sc->r, s, &c->tests[i], i != miss);
-		return;
-	}
-}
-
 /* ---- one answer ---- */
 
 static bool among(const struct scene *sc, uint32_t word, const struct oracle_answers *all)
@@ -395,11 +305,11 @@ static void check_contract(struct scene *sc, struct oracle_query *q, uint32_t wo
 		q->spoken = (struct bh_spoken){ .proto = protos[i] };
 		check_spoken(sc, q, word);
 		for (unsigned k = 0; k < more && protos[i] != BH_PROTO_UNDECIDED; k++) {
-			struct saying s = { .sp.proto = protos[i] };
+			struct saying s;
 
-			saying_random(&sc->r, &s);
+			saying_random(&sc->r, protos[i], 2 + rnd_below(&sc->r, 4), &s);
 			if (k % 2)
-				saying_for_clause(sc, &s);
+				saying_for_clause(&sc->r, sc->w->set, &s);
 			q->spoken = s.sp;
 			check_spoken(sc, q, word);
 		}
@@ -574,7 +484,7 @@ static struct randset_config config_random(struct rnd *r)
 	/* Now and then without some of it, so that the rest meets more often. */
 	if (rnd_one_in(r, 2))
 		cfg.features &= rnd_below(r, RANDSET_ALL + 1);
-	cfg.features &= from_env("BH_FEATURES", RANDSET_ALL);
+	cfg.features &= rnd_from_env("BH_FEATURES", RANDSET_ALL);
 	return cfg;
 }
 
@@ -604,7 +514,7 @@ static void check_all(struct scene *sc, const struct bh_compiler *c,
 	}
 	for (size_t i = 0; i < sc->w->set->n_policies; i++)
 		next = BH_MIN(next, bh_policy_next(sc->w->set->policies[i], sc->w->now));
-	if (from_env("BH_FEATURES", RANDSET_ALL) & RANDSET_TIME)
+	if (rnd_from_env("BH_FEATURES", RANDSET_ALL) & RANDSET_TIME)
 		SCENE_ASSERT(sc, bh_compile_next_change(c) == next);
 }
 
@@ -689,7 +599,7 @@ static void smallest(struct recipe *recipe)
 
 static void test_compiled_equals_plain(void **state)
 {
-	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS);
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 	size_t checked = 0, contracts = 0, graphs = 0, opens = 0;
 	static struct scene sc;
 

@@ -11,6 +11,7 @@
 #include "policy/explain/explain_internal.h"
 #include "tests/lib/oracle.h"
 #include "tests/lib/randset.h"
+#include "tests/lib/saying.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,45 +53,11 @@ struct tally {
 	size_t asked, certain, by_rule, misses;
 };
 
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
-
 /* ---- questions ---- */
 
-struct saying {
-	struct bh_spoken sp;
-	const char *v[BH_ATTR_COUNT][2];
-};
-
-static const char *value_random(struct rnd *r, enum bh_attr attr)
+static void spoken_random(struct rnd *r, struct saying *s)
 {
-	size_t n = 0;
-
-	while (randset_value(attr, n))
-		n++;
-	return randset_value(attr, rnd_below(r, (uint32_t)n));
-}
-
-static void saying_random(struct rnd *r, struct saying *s)
-{
-	uint32_t known = 1 + rnd_below(r, 12);
-
-	*s = (struct saying){ .sp.proto = protos[rnd_below(r, BH_ARRAY_SIZE(protos))] };
-	for (enum bh_attr a = BH_ATTR_HTTP_METHOD; a < BH_ATTR_COUNT; a++) {
-		if (rnd_one_in(r, known + 1))
-			continue;
-		s->sp.known |= 1U << a;
-		s->sp.attr[a].v = s->v[a];
-		if (rnd_one_in(r, 8))
-			continue;
-		s->v[a][s->sp.attr[a].n++] = value_random(r, a);
-		if (rnd_one_in(r, 3))
-			s->v[a][s->sp.attr[a].n++] = value_random(r, a);
-	}
+	saying_random(r, protos[rnd_below(r, BH_ARRAY_SIZE(protos))], 2 + rnd_below(r, 12), s);
 }
 
 static const struct bh_endpoint *endpoint_random(struct rnd *r, const struct randset *w)
@@ -283,7 +250,7 @@ static void world(uint64_t seed, unsigned features, struct tally *tally)
 		struct saying s;
 
 		question_random(&r, w, &q);
-		saying_random(&r, &s);
+		spoken_random(&r, &s);
 		q.spoken = s.sp;
 		check(w, o, &q, tally);
 	}
@@ -299,7 +266,7 @@ static void test_reading_agrees(void **state)
 		RANDSET_DETAIL | RANDSET_TIME,
 		RANDSET_ALL,
 	};
-	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS);
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 	struct tally tally = { 0 };
 
 	for (unsigned i = 0; i < sets; i++)
@@ -430,7 +397,7 @@ static void explain_some(struct randset *w, struct rnd *r, const struct bh_compi
 		struct saying s;
 		struct pair p;
 
-		saying_random(r, &s);
+		spoken_random(r, &s);
 		pair_random(r, w, c, &s.sp, &p);
 		if (bh_explain(w->set, (const struct bh_endpoint *const *)w->eps, w->n_eps, c, &p.q,
 			       &text, &j, &got, &err) < 0)
@@ -447,7 +414,7 @@ static void explain_some(struct randset *w, struct rnd *r, const struct bh_compi
 
 static void test_outcomes_agree(void **state)
 {
-	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS);
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 
 	for (unsigned i = 0; i < sets; i++) {
 		const struct randset_config cfg = {

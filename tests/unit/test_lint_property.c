@@ -11,6 +11,7 @@
 #include "policy/lint.h"
 #include "tests/lib/oracle.h"
 #include "tests/lib/randset.h"
+#include "tests/lib/saying.h"
 #include "tests/lib/wordcheck.h"
 
 #include "common/util.h"
@@ -79,13 +80,6 @@ struct scene {
 	enum bh_dir dir;
 	size_t told[BH_ARRAY_SIZE(codes)], asked;
 };
-
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
 
 /* ---- rules ---- */
 
@@ -164,32 +158,6 @@ static void spots_make(struct scene *sc)
 	for (size_t i = 0; i < sc->w->around.n_names; i++)
 		for (size_t k = 0; k < sc->w->around.names[i].n; k++)
 			spot_add(sc, (struct spot){ sc->w->around.names[i].addrs[k], NULL, false });
-}
-
-struct saying {
-	struct bh_spoken sp;
-	const char *v[BH_ATTR_COUNT];
-};
-
-static const char *value_random(struct rnd *r, enum bh_attr attr)
-{
-	size_t n = 0;
-
-	while (randset_value(attr, n))
-		n++;
-	return randset_value(attr, rnd_below(r, (uint32_t)n));
-}
-
-/* Everything is known. */
-static void saying_random(struct rnd *r, struct saying *s)
-{
-	*s = (struct saying){ .sp.proto = protos[rnd_below(r, BH_ARRAY_SIZE(protos))] };
-	for (enum bh_attr a = BH_ATTR_HTTP_METHOD; a < BH_ATTR_COUNT; a++) {
-		s->sp.known |= 1U << a;
-		s->v[a] = value_random(r, a);
-		s->sp.attr[a].v = &s->v[a];
-		s->sp.attr[a].n = rnd_one_in(r, 8) ? 0 : 1;
-	}
 }
 
 /* ---- two sides ---- */
@@ -363,7 +331,7 @@ static void compare(struct scene *sc, const struct side *a, const struct side *b
 		owner = bh_compiled_find(&a->out, subject_addr(&q));
 		if (!owner || sc->eps[owner->endpoint] != q.subject)
 			continue;
-		saying_random(&sc->r, &s);
+		saying_random(&sc->r, protos[rnd_below(&sc->r, BH_ARRAY_SIZE(protos))], 0, &s);
 		q.spoken = s.sp;
 		if (rnd_one_in(&sc->r, 3))
 			q.spoken = (struct bh_spoken){ .proto = s.sp.proto };
@@ -464,7 +432,7 @@ static void scene_run(uint64_t seed, size_t *told, size_t *asked)
 
 	if (!rnd_one_in(&sc.r, 4))
 		cfg.features &= rnd_below(&sc.r, RANDSET_ALL + 1);
-	cfg.features &= from_env("BH_FEATURES", RANDSET_ALL);
+	cfg.features &= rnd_from_env("BH_FEATURES", RANDSET_ALL);
 	sc.w = randset_new(seed, &cfg);
 	sc.eps = calloc(sc.w->n_eps + 1, sizeof(*sc.eps));
 	assert_non_null(sc.eps);
@@ -488,7 +456,7 @@ static void scene_run(uint64_t seed, size_t *told, size_t *asked)
 
 static void test_what_has_no_effect_can_go(void **state)
 {
-	unsigned seed = from_env("BH_SEED", SEED), sets = from_env("BH_SETS", SETS);
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 	size_t told[BH_ARRAY_SIZE(codes)] = { 0 }, asked = 0;
 
 	for (unsigned i = 0; i < sets; i++)

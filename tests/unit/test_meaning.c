@@ -5,7 +5,7 @@
  * Diagrams against tables of truth. Then random policy sets, with everything that rules can ask for: decisions of two
  * rule sets that have one meaning give the same for every protocol and every sample of what is spoken; and where
  * nothing but the protocol matters, those that give the same have one meaning. Another seed or number of sets:
- * BH_TEST_SEED, BH_TEST_SETS.
+ * BH_SEED, BH_SETS.
  */
 #include "policy/compile.h"
 #include "policy/diagram.h"
@@ -29,13 +29,6 @@
 #define SAMPLES 24U
 /* Decisions of each rule set that are compared with each other. */
 #define DECISIONS 60U
-
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
 
 /* ---- diagrams ---- */
 
@@ -94,7 +87,7 @@ static uint8_t both(uint8_t a, uint8_t b)
 
 static void test_diagrams(void **state)
 {
-	struct rnd r = { .state = from_env("BH_TEST_SEED", SEED) };
+	struct rnd r = { .state = rnd_from_env("BH_SEED", SEED) };
 	struct bh_diagrams d = { .nodes = { .table = NULL } };
 	uint32_t a[40], c, bits;
 	struct table t[40], u;
@@ -343,7 +336,7 @@ static void check_extent(struct bh_meanings *m, const struct side *s)
 
 static void test_as_settled(void **state)
 {
-	const unsigned seed = from_env("BH_TEST_SEED", SEED), sets = from_env("BH_TEST_SETS", SETS);
+	const unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 	struct side *s = calloc(2, sizeof(*s));
 	size_t same = 0;
 

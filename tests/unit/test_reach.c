@@ -3,7 +3,7 @@
  * tests/unit/test_reach.c - who reaches whom: the pieces are what the evaluator says at every port
  *
  * Random policy sets: for each pair of classes the pieces cover every port once, and the evaluator, asked at their
- * ends and in between, gives their words. Another seed or number of sets: BH_TEST_SEED, BH_TEST_SETS.
+ * ends and in between, gives their words. Another seed or number of sets: BH_SEED, BH_SETS.
  */
 #include "policy/load.h"
 #include "policy/party.h"
@@ -30,13 +30,6 @@ struct scene {
 	struct bh_meanings *m;
 	struct bh_reach *reach;
 };
-
-static unsigned from_env(const char *name, unsigned otherwise)
-{
-	const char *s = getenv(name);
-
-	return s && *s ? (unsigned)strtoul(s, NULL, 10) : otherwise;
-}
 
 static void compile(const struct bh_policy_set *set, struct bh_endpoint *const *eps, size_t n,
 		    struct bh_compiled *ret)
@@ -128,7 +121,7 @@ static void check_pair(const struct scene *s, struct rnd *r, uint32_t from, uint
 
 static void test_as_the_evaluator(void **state)
 {
-	const unsigned seed = from_env("BH_TEST_SEED", SEED), sets = from_env("BH_TEST_SETS", SETS);
+	const unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS);
 
 	for (unsigned i = 0; i < sets; i++) {
 		struct rnd r = { .state = seed + i };
