@@ -345,7 +345,8 @@ static void run_world(uint64_t seed, unsigned *again)
 
 static void test_changes_come_to_the_same(void **state)
 {
-	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS), again = 0;
+	unsigned seed = rnd_from_env("BH_SEED", SEED), sets = rnd_from_env("BH_SETS", SETS),
+		 again = 0;
 
 	for (unsigned i = 0; i < sets; i++)
 		run_world(seed + i, &again);
