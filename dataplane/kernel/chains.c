@@ -149,18 +149,10 @@ const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
 const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
 const struct pair bh_chain_watch = { { "watch_in", "watch_eg" } };
 const struct pair bh_chain_watched = { { "watched_in", "watched_eg" } };
-static const struct pair refuse = { { "refuse_in", "refuse_eg" } };
-static const struct pair reject = { { "reject_in", "reject_eg" } };
-static const struct pair strike = { { "strike_in", "strike_eg" } };
 static const struct pair midstream = { { "midstream_in", "midstream_eg" } };
 
-/* Prefixes in NFLOG: cause, direction, what became of it (nflog.c reads them). */
-static const struct pair log_drop = { { "bh:pid", "bh:ped" } };
-static const struct pair log_reject = { { "bh:pir", "bh:per" } };
-static const struct pair log_cut = { { "bh:ci-", "bh:ce-" } };
+/* Prefix in NFLOG: cause, direction, what became of it (nflog.c reads them). */
 static const struct pair log_midstream = { { "bh:mi-", "bh:me-" } };
-#define LOG_QUARANTINE "bh:q--"
-#define LOG_SPOOFED    "bh:s--"
 
 static uint32_t epoch_bits(const struct maker *m)
 {
@@ -197,79 +189,6 @@ void bh_chain_if_subject(struct maker *m, unsigned dir, bool header)
 	bh_x_map(&m->x, bh_kset_name(dir == IN ? BH_KSET_SUBJ_IN : BH_KSET_SUBJ_EG), m->f->reg_addr,
 		 1);
 	bh_x_cmp32(&m->x, NFT_CMP_NEQ, 1, BH_CLASS_INVALID);
-}
-
-/* ---- at the hooks ---- */
-
-static void if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
-		     const char *to)
-{
-	bh_x_rule(&m->x, chain);
-	bh_x_meta(&m->x, key, 0);
-	bh_x_cmp32(&m->x, NFT_CMP_EQ, 0, group);
-	bh_x_goto(&m->x, to);
-}
-
-void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix)
-{
-	struct bh_x *x = &m->x;
-
-	bh_x_rule(x, chain);
-	bh_x_counter(x, counter);
-	bh_x_mark(x, 0, 0);
-	bh_x_jump(x, "seal");
-	bh_x_rule(x, chain);
-	bh_x_log(x, m->c->cfg->nflog_group, prefix);
-	bh_x_drop(x);
-}
-
-/* Neighbour discovery before an address is known to be free, and between neighbours. */
-static void guard_v6(struct maker *m)
-{
-	static const uint8_t none[16], link_local[2] = { 0xfe, 0x80 }, mask[2] = { 0xff, 0xc0 },
-				       zero[2];
-	struct bh_x *x = &m->x;
-
-	bh_x_rule(x, "guard");
-	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
-	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 16, 0);
-	bh_x_cmp(x, NFT_CMP_EQ, 0, none, sizeof(none));
-	bh_x_return(x);
-	bh_x_rule(x, "guard");
-	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
-	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 2, 0);
-	bh_x_bits(x, 0, 0, mask, zero, sizeof(mask));
-	bh_x_cmp(x, NFT_CMP_EQ, 0, link_local, sizeof(link_local));
-	bh_x_return(x);
-}
-
-static void hooks(struct maker *m)
-{
-	const struct bh_kernel_config *cfg = m->c->cfg;
-	struct bh_x *x = &m->x;
-
-	if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
-	if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting", "guard");
-	if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "input", "quarantine");
-	if_group(m, NFT_META_OIFGROUP, cfg->group_quarantine, "output", "quarantine");
-
-	if (m->f == &family6)
-		guard_v6(m);
-	bh_x_rule(x, "guard");
-	bh_x_fib_reverse(x, 0);
-	bh_x_cmp32(x, NFT_CMP_EQ, 0, 0);
-	bh_x_goto(x, "spoofed");
-
-	bh_chain_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
-	bh_chain_log_drop(m, "spoofed", COUNT_SPOOFED, LOG_SPOOFED);
-
-	/* A verdict is one only for a flow under inspection; what else looks so is cleaned. */
-	bh_x_rule(x, "repeat");
-	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
-	bh_x_return(x);
-	bh_x_rule(x, "repeat");
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_end(x);
 }
 
 /* ---- decisions ---- */
@@ -417,95 +336,6 @@ static void slow(struct maker *m)
 	}
 }
 
-/* No conntrack entry: nothing can be known of the flow. */
-static void untracked(struct maker *m)
-{
-	static const uint8_t nd[] = { ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
-				      ND_NEIGHBOR_ADVERT, ND_REDIRECT };
-	struct bh_x *x = &m->x;
-
-	for (size_t i = 0; m->f == &family6 && i < BH_ARRAY_SIZE(nd); i++) {
-		bh_x_rule(x, "untracked");
-		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
-		bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
-		bh_x_cmp8(x, NFT_CMP_EQ, 0, nd[i]);
-		bh_x_accept(x);
-	}
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		bh_x_rule(x, "untracked");
-		bh_chain_if_subject(m, dir, true);
-		bh_x_counter(x, NULL);
-		bh_x_drop(x);
-	}
-	bh_x_rule(x, "untracked");
-	bh_x_accept(x);
-}
-
-/* ---- refusals ---- */
-
-static void no(struct maker *m, unsigned dir)
-{
-	const uint16_t group = m->c->cfg->nflog_group;
-	struct bh_x *x = &m->x;
-	const char *chain = bh_chain_no.name[dir];
-
-	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_goto(x, "denied");
-	bh_x_rule(x, chain);
-	bh_x_jump(x, bh_chain_why.name[dir]);
-	bh_x_rule(x, chain);
-	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
-	bh_x_goto(x, refuse.name[dir]);
-	bh_x_rule(x, chain);
-	bh_x_goto(x, strike.name[dir]);
-
-	/* A contract of the other direction may have stamped the flow, and it may outlive this packet. */
-	chain = refuse.name[dir];
-	bh_x_rule(x, chain);
-	bh_x_counter(x, COUNT_REFUSED);
-	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
-	bh_x_ct_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_end(x);
-	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_REJECT);
-	bh_x_goto(x, reject.name[dir]);
-	bh_x_rule(x, chain);
-	bh_x_jump(x, "seal");
-	bh_x_rule(x, chain);
-	bh_x_log(x, group, log_drop.name[dir]);
-	bh_x_drop(x);
-
-	chain = reject.name[dir];
-	bh_x_rule(x, chain);
-	bh_x_jump(x, "seal");
-	bh_x_rule(x, chain);
-	bh_x_log(x, group, log_reject.name[dir]);
-	bh_x_end(x);
-	bh_x_rule(x, chain);
-	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
-	bh_x_reject_tcp(x);
-	bh_x_rule(x, chain);
-	bh_x_reject_icmp(x, m->f->icmp_prohibited);
-
-	chain = strike.name[dir];
-	bh_x_rule(x, chain);
-	bh_x_counter(x, COUNT_KILLED);
-	bh_x_jump(x, "stamp_deny");
-	/* The number of a contract is no reason. */
-	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_CONTRACT);
-	bh_x_mark(x, 0, 0);
-	bh_x_end(x);
-	bh_x_rule(x, chain);
-	bh_x_jump(x, "seal");
-	bh_x_rule(x, chain);
-	bh_x_log(x, group, log_cut.name[dir]);
-	bh_x_drop(x);
-}
-
-/* ---- chains that hold the epoch ---- */
-
 static const char *const epoch_chains[] = { "forward",     "state",      "allow", "renew",
 					    "stamp_start", "stamp_deny", "seal" };
 
@@ -514,7 +344,8 @@ static void with_epoch(struct maker *m)
 	const uint32_t e = epoch_bits(m);
 	struct bh_x *x = &m->x;
 
-	if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward", "quarantine");
+	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward",
+			  "quarantine");
 	bh_x_rule(x, "forward");
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_jump(x, "repeat");
@@ -570,24 +401,10 @@ static void names(struct maker *m)
 					     "state",      "again",       "allow",      "renew",
 					     "untracked",  "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
-		&bh_chain_report,
-		&bh_chain_report_ep,
-		&bh_chain_noted,
-		&bh_chain_fresh,
-		&bh_chain_fresh_ep,
-		&bh_chain_contract,
-		&bh_chain_again,
-		&bh_chain_again_ep,
-		&bh_chain_unjudged,
-		&bh_chain_watch,
-		&bh_chain_watched,
-		&bh_chain_no,
-		&bh_chain_why,
-		&bh_chain_why_ep,
-		&refuse,
-		&reject,
-		&strike,
-		&midstream,
+		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_noted,   &bh_chain_fresh,
+		&bh_chain_fresh_ep, &bh_chain_contract,  &bh_chain_again,   &bh_chain_again_ep,
+		&bh_chain_unjudged, &bh_chain_watch,     &bh_chain_watched, &bh_chain_why,
+		&bh_chain_why_ep,   &midstream,
 	};
 	static const char *const counters[] = { COUNT_REFUSED,   COUNT_KILLED,      COUNT_QUEUED,
 						COUNT_UNWATCHED, COUNT_QUARANTINED, COUNT_SPOOFED };
@@ -605,6 +422,7 @@ static void names(struct maker *m)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
 		for (unsigned dir = IN; dir <= EG; dir++)
 			bh_batch_chain(b, f, pairs[i]->name[dir]);
+	bh_chain_refuse_names(m);
 	bh_chain_l7_names(m);
 }
 
@@ -623,15 +441,14 @@ void bh_chains_make(const struct bh_chains *c)
 
 	names(&m);
 	bh_chain_judges(&m, c->levels, false);
-	hooks(&m);
+	bh_chain_hooks(&m);
 	with_epoch(&m);
 	fresh(&m);
 	contracts(&m);
 	open_contracts(&m);
 	slow(&m);
-	untracked(&m);
-	for (unsigned dir = IN; dir <= EG; dir++)
-		no(&m, dir);
+	bh_chain_untracked(&m);
+	bh_chain_refusals(&m);
 	bh_chain_l7(&m);
 	bh_chain_levels(&m);
 	bh_chain_reports(&m);

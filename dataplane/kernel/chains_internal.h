@@ -56,6 +56,16 @@ void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 /* Rules that end @chain: count, report with no reason, drop. */
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
 
+/* chains_hook.c: prerouting, quarantine, guard, what comes back from the queue; packets without a connection. */
+void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
+		       const char *to);
+void bh_chain_hooks(struct maker *m);
+void bh_chain_untracked(struct maker *m);
+
+/* chains_refuse.c */
+void bh_chain_refuse_names(struct maker *m);
+void bh_chain_refusals(struct maker *m);
+
 /* chains_level.c: rules of the chains that look cells up. */
 void bh_chain_levels(struct maker *m);
 /* Those that record what passes; they hold the epoch. */
