@@ -66,8 +66,6 @@ void bh_chain_hooks(struct maker *m)
 
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting", "guard");
-	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "input", "quarantine");
-	bh_chain_if_group(m, NFT_META_OIFGROUP, cfg->group_quarantine, "output", "quarantine");
 
 	if (m->f->nfproto == NFPROTO_IPV6)
 		guard_v6(m);
@@ -88,20 +86,27 @@ void bh_chain_hooks(struct maker *m)
 	bh_x_end(x);
 }
 
-/* No conntrack entry: nothing can be known of the flow. */
-void bh_chain_untracked(struct maker *m)
+void bh_chain_accept_nd(struct maker *m, const char *chain)
 {
 	static const uint8_t nd[] = { ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
 				      ND_NEIGHBOR_ADVERT, ND_REDIRECT };
 	struct bh_x *x = &m->x;
 
 	for (size_t i = 0; m->f->nfproto == NFPROTO_IPV6 && i < BH_ARRAY_SIZE(nd); i++) {
-		bh_x_rule(x, "untracked");
+		bh_x_rule(x, chain);
 		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
 		bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
 		bh_x_cmp8(x, NFT_CMP_EQ, 0, nd[i]);
 		bh_x_accept(x);
 	}
+}
+
+/* No conntrack entry: nothing can be known of the flow. */
+void bh_chain_untracked(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_chain_accept_nd(m, "untracked");
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		bh_x_rule(x, "untracked");
 		bh_chain_if_subject(m, dir, true);

@@ -38,8 +38,9 @@ struct pair {
 	const char *name[2];
 };
 
-extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_again, bh_chain_again_ep,
-    bh_chain_why, bh_chain_why_ep, bh_chain_report, bh_chain_report_ep, bh_chain_noted, bh_chain_no,
+extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_fresh_host, bh_chain_again,
+    bh_chain_again_ep, bh_chain_again_host, bh_chain_why, bh_chain_why_ep, bh_chain_why_host,
+    bh_chain_report, bh_chain_report_ep, bh_chain_report_host, bh_chain_noted, bh_chain_no,
     bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched;
 
 enum { ORIGINAL, REPLY }; /* directions of a connection */
@@ -53,6 +54,15 @@ void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg);
 /* The rule goes on if that side is a subject: looks it up and compares, so that nft(8) shows it. */
 void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 
+/* ICMP errors pass with the flow that they speak of. */
+void bh_chain_accept_related(struct maker *m, const char *chain);
+/* Those that say how large a packet may be, which a flow needs whatever is thought of it. */
+void bh_chain_accept_sizing(struct maker *m, const char *chain);
+/* Asks the cells of both sides by the conntrack tuples: a refusal does not come back. */
+void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again);
+/* The same, and what becomes of a flow that none refuses; ends @chain. */
+void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again);
+
 /* Rules that end @chain: count, report with no reason, drop. */
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
 
@@ -60,7 +70,15 @@ void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, 
 void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
 		       const char *to);
 void bh_chain_hooks(struct maker *m);
+/* Neighbour discovery, which conntrack does not follow; none in IPv4. */
+void bh_chain_accept_nd(struct maker *m, const char *chain);
 void bh_chain_untracked(struct maker *m);
+
+/* chains_local.c: between a container and its node. */
+void bh_chain_local_names(struct maker *m);
+void bh_chain_local(struct maker *m);
+/* The packet comes from the own node or is for it: on to @chain. */
+void bh_chain_if_local(struct maker *m, const char *chain, const char *to);
 
 /* chains_refuse.c */
 void bh_chain_refuse_names(struct maker *m);

@@ -15,9 +15,7 @@
  *
  * What cannot be read as one of the known words becomes a drop: it never allows. A contract that refuses nothing,
  * whatever is spoken, is "open": it is there for the record, and who cannot be judged passes. (Rules that say so of what
- * can be refused are not heeded yet: agent/gate.c.) Rows of the own node
- * (BH_CLASS_HOST) stay out: what goes between a container and its node passes input and output, not forward, and those
- * chains ask no cells yet. A rule set that refuses something there is refused as a whole. Types of the other family's ICMP stay out, too.
+ * can be refused are not heeded yet: agent/gate.c.) Types of the other family's ICMP stay out.
  *
  * DOC: Keys
  *
@@ -327,7 +325,8 @@ static bool cell_is_live(const struct maker *m, const struct bh_cell *c)
 		return false;
 	if (c->port != BH_PORT_ANY && c->l4 == icmp_of(m->family == 4 ? 6 : 4))
 		return false;
-	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || (c->peer & BH_CLASS_ENDPOINT))
+	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || c->peer == BH_CLASS_HOST ||
+	    (c->peer & BH_CLASS_ENDPOINT))
 		return true;
 	return has_u32(m->outside, m->n_outside, c->peer);
 }
@@ -347,6 +346,8 @@ static uint64_t level_of(const struct bh_kelem *e)
 		peer = BH_LEVEL_PEER_ANY;
 	else if (who == BH_PEER_ANY_ENDPOINT)
 		peer = BH_LEVEL_PEER_ENDPOINT;
+	else if (who == BH_CLASS_HOST)
+		peer = BH_LEVEL_PEER_HOST;
 	else if (who & BH_CLASS_ENDPOINT)
 		peer = BH_LEVEL_PEER_CLASS;
 	if (at >= BH_PORT_PIECE_BASE)
@@ -414,18 +415,6 @@ static int add_cell(struct maker *m, const struct bh_cell *c)
 	    c->l4 == icmp_of(m->family) && c->port != BH_PORT_ANY && c->port < BH_PORT_PIECE_BASE;
 	e->data = closed(m, c->word);
 	note_level(m->p, e);
-	return 0;
-}
-
-static int check_own_node(const struct maker *m)
-{
-	const struct bh_cell *cells;
-	size_t n;
-
-	cells = bh_ruleset_cells(m->rs, &n);
-	for (size_t i = 0; i < n; i++)
-		if (cells[i].peer == BH_CLASS_HOST && bh_ruleset_may_refuse(m->rs, cells[i].word))
-			return -ENOTSUP;
 	return 0;
 }
 
@@ -589,8 +578,6 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 		return -ENOMEM;
 	p.revision = bh_ruleset_revision(rs);
 	r = check_addrs(&m);
-	if (r == 0)
-		r = check_own_node(&m);
 	if (r == 0)
 		r = make_family(&m, 4);
 	if (r == 0)

@@ -47,6 +47,7 @@ enum bh_level_peer {
 	BH_LEVEL_PEER_CLASS,
 	BH_LEVEL_PEER_ENDPOINT, /* any endpoint */
 	BH_LEVEL_PEER_CIDR,     /* class of an address of no endpoint */
+	BH_LEVEL_PEER_HOST,     /* the own node: only asked where it is at one end */
 	BH_LEVEL_PEER_ANY,
 	BH_LEVEL_PEER_COUNT,
 };
@@ -63,7 +64,7 @@ enum bh_level_port {
 };
 #define BH_LEVEL_CONTRACT (UINT64_C(1) << 63) /* some cell is a contract */
 #define BH_LEVEL_REPORT   (UINT64_C(1) << 62) /* some cell allows and is to be recorded */
-#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT32_MAX)
+#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT64_C(0xffffffffff))
 
 static inline uint64_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
 {
@@ -79,7 +80,7 @@ struct bh_projection {
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a
- * class, addresses out of order, a port of a protocol that has none). -ENOTSUP: it refuses something of the own node.
+ * class, addresses out of order, a port of a protocol that has none).
  */
 int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
 		       size_t n_addrs, struct bh_projection *ret) bh_must_check;

@@ -49,6 +49,8 @@ static void cell_text(const uint8_t *key, char *buf, size_t size)
 		(void)snprintf(peer, sizeof(peer), "any");
 	else if (bh_key_word(key, 2) == BH_PEER_ANY_ENDPOINT)
 		(void)snprintf(peer, sizeof(peer), "endpoint");
+	else if (bh_key_word(key, 2) == BH_CLASS_HOST)
+		(void)snprintf(peer, sizeof(peer), "host");
 	else
 		(void)snprintf(peer, sizeof(peer), "0x%x", bh_key_word(key, 2));
 	if (bh_key_port(key) >= 0x10000)
@@ -106,7 +108,7 @@ const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, si
 
 static void print_levels(const struct bh_projection *p, uint8_t family, struct bh_buf *out)
 {
-	static const char *const peers[] = { "class", "endpoint", "cidr", "any" };
+	static const char *const peers[] = { "class", "endpoint", "cidr", "host", "any" };
 	static const char *const ports[] = { "exact",      "code",       "tcp-range", "udp-range",
 					     "sctp-range", "icmp-range", "l4",        "any" };
 	BH_STATIC_ASSERT_TABLE(peers, BH_LEVEL_PEER_COUNT);

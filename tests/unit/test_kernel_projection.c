@@ -159,25 +159,6 @@ static void nothing_unclear_gets_into_the_kernel(void **state)
 	(void)project(h, -EPROTO);
 }
 
-/* Chains for traffic with the own node do not ask cells: what they would ignore must not come into force. */
-static void nothing_that_refuses_the_own_node(void **state)
-{
-	struct hand *h;
-
-	(void)state;
-	h = shop();
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, DROP(1));
-	(void)project(h, -ENOTSUP);
-	h = shop();
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, CONTRACT(3));
-	(void)project(h, -ENOTSUP);
-	h = shop();
-	hand_contract(h, 6, BH_PROTO_SSH, DROP(17), ALLOW(18));
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_TCP, 22, CONTRACT(6));
-	(void)project(h, -ENOTSUP);
-}
-
 /* What is read back from the kernel says what the chains must be. */
 static void levels_of_elements(void **state)
 {
@@ -391,7 +372,6 @@ int main(void)
 		cmocka_unit_test(projection_text),
 		cmocka_unit_test(projection_is_sorted),
 		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
-		cmocka_unit_test(nothing_that_refuses_the_own_node),
 		cmocka_unit_test(levels_of_elements),
 		cmocka_unit_test(a_checksum_is_no_type),
 		cmocka_unit_test(subjects_without_cells),
