@@ -87,13 +87,13 @@ static const struct bh_endpoint *endpoint_of(const struct bh_record *r, const st
 }
 
 static void print_side(const struct bh_record *r, const char *key, const struct bh_addr *a,
-		       struct bh_buf *b)
+		       bool node, struct bh_buf *b)
 {
 	const struct bh_endpoint *e = endpoint_of(r, a);
 
 	bh_buf_printf(b, ",\"%s\":{\"kind\":", key);
-	if (!e) {
-		bh_buf_puts(b, "\"outside\",\"address\":");
+	if (node || !e) {
+		bh_buf_printf(b, "\"%s\",\"address\":", node ? "node" : "outside");
 		bh_jsonw_addr(b, a);
 		bh_buf_putc(b, '}');
 		return;
@@ -146,6 +146,7 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 	bool egress = v->dir == BH_DIR_EGRESS;
 	const struct bh_endpoint *subject = endpoint_of(r, egress ? &r->src : &r->dst);
 	const struct bh_addr *peer = egress ? &r->dst : &r->src;
+	bool own_node = r->node == (egress ? BH_NODE_SERVER : BH_NODE_CLIENT);
 
 	if (why)
 		bh_buf_puts(&text, bh_ruleset_text(r->gen->rules->rs, why->text));
@@ -158,8 +159,9 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 			.set = r->gen->policies->set,
 			.now = bh_clock_wall_us() / 1000000,
 			.subject = subject,
-			.peer = endpoint_of(r, peer),
+			.peer = own_node ? NULL : endpoint_of(r, peer),
 			.peer_addr = peer,
+			.own_node = own_node,
 			.dir = v->dir,
 			.l4 = r->l4,
 			.port = r->dport,
@@ -269,8 +271,8 @@ void bh_record_print(const struct bh_record *r, struct bh_buf *out)
 	member(out, "would", r->would);
 	bh_buf_printf(out, ",\"revision\":%" PRIu64, r->gen ? r->gen->revision : 0);
 	print_flow(r, out);
-	print_side(r, "src", &r->src, out);
-	print_side(r, "dst", &r->dst, out);
+	print_side(r, "src", &r->src, r->node == BH_NODE_CLIENT, out);
+	print_side(r, "dst", &r->dst, r->node == BH_NODE_SERVER, out);
 	print_verdicts(r, out);
 	print_l7(r, out);
 }

@@ -51,6 +51,7 @@ struct bh_record {
 	struct bh_addr src, dst;
 	uint8_t l4;
 	uint16_t sport, dport; /* ICMP: dataplane/icmp.h */
+	enum bh_node_end node; /* of src (client) and dst (server) */
 	struct bh_record_verdict verdicts[2];
 	unsigned n_verdicts;
 	const struct bh_finding *l7; /* NULL: no worker saw it */

@@ -12,6 +12,7 @@
  */
 #include "agent/records.h"
 
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "agent/record_text.h"
@@ -82,19 +83,45 @@ static void emit(struct bh_records *rs, const struct bh_vlog_key *key, int64_t w
 		bh_vlog_violation(rs->log, key, bh_clock_now(), wall_us, bh_buf_str(&b));
 }
 
-static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_addr *src,
-			      const struct bh_addr *dst, uint8_t l4, uint16_t dport)
+/* Which end of a packet is the own node: the hook tells. */
+static enum bh_node_end node_of(const struct bh_refused *p)
 {
-	const struct bh_addr_class *s = bh_generation_addr(g, src), *d = bh_generation_addr(g, dst);
+	switch (p->hook) {
+	case NF_INET_LOCAL_IN:
+		return BH_NODE_SERVER;
+	case NF_INET_LOCAL_OUT:
+		return BH_NODE_CLIENT;
+	default:
+		return BH_NODE_NONE;
+	}
+}
 
-	return (struct bh_conn){ .src = *src,
-				 .dst = *dst,
-				 .src_class = s ? s->cls : 0,
-				 .dst_class = d ? d->cls : 0,
-				 .src_local = s && s->local,
-				 .dst_local = d && d->local,
-				 .l4 = l4,
-				 .dport = dport };
+static enum bh_node_end turned(enum bh_node_end end)
+{
+	return end == BH_NODE_NONE ? end : end == BH_NODE_CLIENT ? BH_NODE_SERVER : BH_NODE_CLIENT;
+}
+
+/* The connection whose first packet @p is; @back: which it answers. */
+static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_refused *p, bool back)
+{
+	const struct bh_addr *src = back ? &p->dst : &p->src, *dst = back ? &p->src : &p->dst;
+	enum bh_node_end node = back ? turned(node_of(p)) : node_of(p);
+	const struct bh_addr_class *s = node == BH_NODE_CLIENT ? NULL : bh_generation_addr(g, src),
+				   *d = node == BH_NODE_SERVER ? NULL : bh_generation_addr(g, dst);
+	struct bh_conn c = { .src = *src,
+			     .dst = *dst,
+			     .src_class = s ? s->cls : 0,
+			     .dst_class = d ? d->cls : 0,
+			     .src_local = s && s->local,
+			     .dst_local = d && d->local,
+			     .l4 = p->l4,
+			     .dport = back ? p->sport : p->dport };
+
+	if (node == BH_NODE_CLIENT)
+		c.src_class = BH_CLASS_HOST;
+	else if (node == BH_NODE_SERVER)
+		c.dst_class = BH_CLASS_HOST;
+	return c;
 }
 
 /* ---- what the workers find ---- */
@@ -354,6 +381,7 @@ void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_
 			       .l4 = f->l4,
 			       .sport = f->sport,
 			       .dport = f->dport,
+			       .node = f->node,
 			       .l7 = f };
 
 	if (!f->refused && !f->report)
@@ -481,6 +509,7 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 			       .l4 = p->l4,
 			       .sport = p->sport,
 			       .dport = p->dport,
+			       .node = node_of(p),
 			       .contract = contract };
 
 	memset(&key, 0, sizeof(key));
@@ -494,11 +523,11 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 	if (bh_vlog_repeat(rs->log, &key, wall_us))
 		return;
 	if (g) {
-		struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
+		struct bh_conn c = conn_of(g, p, false);
 
 		d = bh_ruleset_decide(g->rules->rs, &c);
 		if (!decides_so(g->rules->rs, &d, p) && p->sport) {
-			struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+			struct bh_conn back = conn_of(g, p, true);
 			struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
 			/* A packet of the answering side: the flow is the other way round. */
@@ -507,6 +536,7 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 				r.dst = p->src;
 				r.sport = p->dport;
 				r.dport = p->sport;
+				r.node = turned(r.node);
 				d = b;
 			}
 		}
@@ -518,8 +548,7 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 /* Is this the word of a contract, in either direction of the packet? */
 static bool refused_by_contract(struct bh_generation *g, const struct bh_refused *p)
 {
-	struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
-	struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+	struct bh_conn c = conn_of(g, p, false), back = conn_of(g, p, true);
 	struct bh_decision d = bh_ruleset_decide(g->rules->rs, &c);
 	struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
