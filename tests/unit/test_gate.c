@@ -163,9 +163,9 @@ static void test_all_errors(void **state)
 	static const char yaml[] = SPEC("  isolate: none\n"
 					"  evidence: 3\n"
 					"  ingress:\n"
-					"  - {action: deny, from: [{entity: host}]}\n"
+					"  - {ports: [80], proxyHeader: require}\n"
 					"  egress:\n"
-					"  - {action: deny, to: [{entity: all}]}\n");
+					"  - {ports: [80], proxyHeader: require}\n");
 	bh_cleanup(bh_manifest_unrefp) struct bh_manifest *m = NULL;
 	unsigned warnings = 0;
 
