@@ -291,6 +291,28 @@ void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst)
 	u32(e, NFTNL_EXPR_LOOKUP_DREG, reg_of(dst));
 }
 
+void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg)
+{
+	struct nftnl_expr *e = add(x, "lookup");
+
+	str(x, e, NFTNL_EXPR_LOOKUP_SET, set);
+	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(reg));
+}
+
+void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg)
+{
+	struct nftnl_expr *e = add(x, "dynset"), *counter;
+
+	str(x, e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, reg_of(reg));
+	counter = e ? nftnl_expr_alloc("counter") : NULL;
+	if (!counter)
+		x->b->failed = true;
+	else
+		nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, counter, 0);
+}
+
 void bh_x_meta_set(struct bh_x *x, enum nft_meta_keys key, unsigned reg)
 {
 	struct nftnl_expr *e = add(x, "meta");

@@ -67,6 +67,11 @@ void bh_x_bits32(struct bh_x *x, unsigned src, unsigned dst, uint32_t mask, uint
 /* @set: a map; the rule does not match if the key at @src is not in it. */
 void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst);
 
+/* @set: no map; its elements count who finds them. The rule does not match if the key at @reg is not in it. */
+void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg);
+/* The key at @reg is in @set from now on, with a counter of its own. The rule does not match where there is no room. */
+void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg);
+
 /* Stores and statements. */
 void bh_x_meta_set(struct bh_x *x, enum nft_meta_keys key, unsigned reg);
 void bh_x_ct_mark_set(struct bh_x *x, unsigned reg);

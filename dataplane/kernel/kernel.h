@@ -16,6 +16,7 @@
 #ifndef BH_DATAPLANE_KERNEL_KERNEL_H
 #define BH_DATAPLANE_KERNEL_KERNEL_H
 
+#include "dataplane/kernel/nflog.h"
 #include "policy/compile.h"
 #include "policy/ruleset.h"
 
@@ -105,6 +106,17 @@ struct bh_kernel_counters { /* packets since the tables were made, both families
 	uint64_t spoofed;
 };
 int bh_kernel_counters(struct bh_kernel *k, struct bh_kernel_counters *ret, struct bh_err *err)
+    bh_must_check;
+
+/**
+ * bh_kernel_take_told() - Packets that were refused like one that was reported, since the last call
+ * @fn:		@r: as NFLOG would have told it, but for hook (NF_INET_NUMHOOKS: not known), ports of the source, length
+ *		and devices; @n: how many
+ *
+ * The next packet of each kind is reported again. -ENOBUFS: there were too many to be told of.
+ */
+typedef void (*bh_kernel_told_fn)(void *arg, const struct bh_refused *r, uint64_t n);
+int bh_kernel_take_told(struct bh_kernel *k, bh_kernel_told_fn fn, void *arg, struct bh_err *err)
     bh_must_check;
 
 /* Removes our tables: nothing is enforced any more. For uninstalling. */

@@ -102,13 +102,36 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 				  nftnl_udata_buf_len(u)) == 0;
 }
 
+static bool fill_told(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *table,
+		      uint8_t family)
+{
+	uint32_t addr = family == NFPROTO_IPV4 ? TYPE_IPADDR : TYPE_IP6ADDR;
+	uint32_t len = family == NFPROTO_IPV4 ? 4 : 16;
+
+	nftnl_set_set_u32(n, NFTNL_SET_FAMILY, family);
+	nftnl_set_set_u32(n, NFTNL_SET_ID, BH_KSET_COUNT);
+	nftnl_set_set_u32(n, NFTNL_SET_FLAGS, NFT_SET_EVAL);
+	nftnl_set_set_u32(
+	    n, NFTNL_SET_KEY_TYPE,
+	    TYPE_CAT(TYPE_CAT(TYPE_CAT(TYPE_CAT(addr, addr), TYPE_PROTO), TYPE_SERVICE),
+		     TYPE_MARK));
+	nftnl_set_set_u32(n, NFTNL_SET_KEY_LEN, 2 * len + 12);
+	nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, BH_TOLD_SIZE);
+	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, ORDER_INVALID) &&
+	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
+	       nftnl_set_set_str(n, NFTNL_SET_NAME, BH_TOLD_SET) == 0 &&
+	       nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
+				  nftnl_udata_buf_len(u)) == 0;
+}
+
 void bh_sets_make(struct bh_batch *b, uint8_t family)
 {
-	for (enum bh_kset s = BH_KSET_INVALID + 1; s < BH_KSET_COUNT; s++) {
+	for (enum bh_kset s = BH_KSET_INVALID + 1; s <= BH_KSET_COUNT; s++) {
 		struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(64);
 		struct nftnl_set *n = nftnl_set_alloc();
 
-		if (n && (!u || !fill(n, u, b->table, s, family))) {
+		if (n && (!u || !(s == BH_KSET_COUNT ? fill_told(n, u, b->table, family)
+						     : fill(n, u, b->table, s, family)))) {
 			nftnl_set_free(n);
 			n = NULL;
 		}

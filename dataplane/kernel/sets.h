@@ -26,6 +26,15 @@ enum bh_state_key {
 /* The first format: without port_icmp; everything else means the same. */
 #define BH_STATE_FORMAT_FIRST 1U
 
+/*
+ * The set of what was reported (chains_refuse.c); no map, and in no projection. Its key: source, destination, protocol,
+ * port (ICMP: type and code), and the mark of the report: reason, epoch, and these.
+ */
+#define BH_TOLD_SET      "told"
+#define BH_TOLD_SIZE     16384U
+#define BH_TOLD_EGRESS   0x40000000U /* else ingress */
+#define BH_TOLD_REJECTED 0x80000000U /* else dropped */
+
 /* All maps of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6 */
 void bh_sets_make(struct bh_batch *b, uint8_t family);
 
