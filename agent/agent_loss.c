@@ -62,12 +62,19 @@ void bh_agent_note_refused(struct bh_agent *a)
 	}
 }
 
+static void forget(void *arg, const struct bh_refused *r, uint64_t n)
+{
+}
+
 static void find_unheard(struct bh_agent *a)
 {
 	bh_autofree char *path = counted_path(a), *text = NULL;
 	uint64_t before, now;
 	size_t size;
 
+	/* What was counted for an agent that is gone: nobody knows its reasons, but it stands in the sum, too. */
+	if (a->adopted && bh_kernel_take_told(a->kernel, forget, NULL, NULL) < 0)
+		bh_warning("counts of refused packets cannot be read");
 	if (!a->adopted || !path || bh_file_read(path, 64, &text, &size, NULL) < 0)
 		return;
 	text[strcspn(text, "\n")] = '\0';

@@ -409,7 +409,7 @@ void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_
 	finding_verdicts(&r, f);
 	if (!f->refused && r.n_verdicts == 0)
 		return;
-	if (bh_vlog_repeat(rs->log, &key, wall_us))
+	if (bh_vlog_repeat(rs->log, &key, wall_us, 1))
 		return;
 	describe_finding(&r, f);
 	emit(rs, &key, wall_us, &r);
@@ -498,8 +498,9 @@ static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 		set_refusal_severity(r);
 }
 
+/* @n packets of a kind. */
 static void write_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
-			  struct bh_generation *g, bool contract)
+			  uint64_t n, struct bh_generation *g, bool contract)
 {
 	struct bh_decision d = { 0 };
 	struct bh_vlog_key key;
@@ -520,7 +521,7 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 	key.cause = (uint8_t)p->cause;
 	key.egress = p->dir == BH_DIR_EGRESS ? p->reason : 0;
 	key.ingress = p->dir == BH_DIR_EGRESS ? 0 : p->reason;
-	if (bh_vlog_repeat(rs->log, &key, wall_us))
+	if (bh_vlog_repeat(rs->log, &key, wall_us, n))
 		return;
 	if (g) {
 		struct bh_conn c = conn_of(g, p, false);
@@ -543,6 +544,8 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 	}
 	describe_refused(&r, p, &d);
 	emit(rs, &key, wall_us, &r);
+	if (n > 1 && !bh_vlog_repeat(rs->log, &key, wall_us, n - 1))
+		bh_vlog_loss(rs->log, "memory", n - 1);
 }
 
 /* Is this the word of a contract, in either direction of the packet? */
@@ -575,7 +578,7 @@ static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struc
 			return;
 		free(w);
 	}
-	write_refused(rs, wall_us, p, g, true);
+	write_refused(rs, wall_us, p, 1, g, true);
 }
 
 /*
@@ -603,7 +606,7 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 	if (is_link_housekeeping(p))
 		return;
 	if (!judged_by_worker) {
-		write_refused(rs, wall_us, p, g, false);
+		write_refused(rs, wall_us, p, 1, g, false);
 		return;
 	}
 	flow = flow_key(&p->src, &p->dst, p->l4, p->sport, p->dport);
@@ -614,7 +617,35 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 	if (p->cause == 'p')
 		wait_for_finding(rs, wall_us, p, &flow, g);
 	else
-		write_refused(rs, wall_us, p, g, true);
+		write_refused(rs, wall_us, p, 1, g, true);
+}
+
+/* What was only counted does not know its hook any more: the one that explains the refusal. */
+static uint8_t hook_of(const struct bh_generation *g, const struct bh_refused *p)
+{
+	struct bh_refused local = *p;
+	struct bh_decision d;
+	struct bh_conn c;
+
+	local.hook = p->dir == BH_DIR_EGRESS ? NF_INET_LOCAL_IN : NF_INET_LOCAL_OUT;
+	c = conn_of(g, p, false);
+	d = bh_ruleset_decide(g->rules->rs, &c);
+	if (decides_so(g->rules->rs, &d, p))
+		return NF_INET_FORWARD;
+	c = conn_of(g, &local, false);
+	d = bh_ruleset_decide(g->rules->rs, &c);
+	return decides_so(g->rules->rs, &d, p) ? local.hook : NF_INET_FORWARD;
+}
+
+void bh_records_repeated(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
+			 uint64_t n)
+{
+	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
+	struct bh_refused q = *p;
+
+	if (g)
+		q.hook = hook_of(g, p);
+	write_refused(rs, wall_us, &q, n, g, false);
 }
 
 /* ---- time ---- */
@@ -624,7 +655,7 @@ static void end_waiting(struct bh_records *rs, struct waiting *w)
 	struct bh_generation *g = bh_history_find(rs->history, w->p.epoch, w->p.reason);
 
 	HASH_DEL(rs->waiting, w);
-	write_refused(rs, w->wall_us, &w->p, g, true);
+	write_refused(rs, w->wall_us, &w->p, 1, g, true);
 	free(w);
 }
 

@@ -179,3 +179,30 @@ def test_nft_lists_our_tables(shop):
     listed = shop.netns.run("nft", "list", "ruleset").stdout
     assert "table ip bulkhead" in listed and "table ip6 bulkhead" in listed
     assert shop.web.addrs[4] in listed and shop.web.addrs[6] in listed
+
+
+def test_a_flood_hides_nothing(shop, family):
+    """Refused packets without end: every one is counted, few are written, and who else is refused is seen at once."""
+    address = shop.web.addrs[family]
+    before = shop.status()["kernel"]["counters"]["refused"]
+    kind = "AF_INET6" if family == 6 else "AF_INET"
+    flood = shop.intruder.start("python3", "-c", f"""
+import socket
+s = socket.socket(socket.{kind}, socket.SOCK_DGRAM)
+for i in range(100000):
+    s.sendto(b"flood", ({address!r}, 5000 + i % 4))
+""")
+    shop.wait_record(src__name="intruder", flow__dport=5000)
+    assert not topo.http_get(shop.client, address, port=81, timeout=0.3)
+    assert shop.wait_record(src__name="client", flow__dport=81, timeout=3)
+    assert flood.wait(timeout=60) == 0
+
+    def counted():
+        shop.flush()
+        records = [r for r in shop.records(src__name="intruder") if r["flow"]["dport"] // 4 == 1250]
+        return sum(r["count"] for r in records), len(records)
+    topo.wait_for("all of them are counted", lambda: counted()[0] >= 100000)
+    total, lines = counted()
+    assert total == 100000 and lines < 50
+    assert shop.status()["kernel"]["counters"]["refused"] - before >= 100000
+    assert not shop.records(kind="loss")
