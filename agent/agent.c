@@ -433,8 +433,12 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .n_queues = a->cfg.workers,
 					   .nflog_group = a->cfg.nflog_group,
 					   .group_quarantine = BH_GROUP_QUARANTINE,
-					   .group_managed = BH_GROUP_MANAGED };
-	int r = bh_kernel_open(&kernel, &a->kernel, err);
+					   .group_managed = BH_GROUP_MANAGED,
+					   .mark_down = a->cfg.mark_down };
+	int r;
+
+	pool.engine.mark_down = a->cfg.mark_down;
+	r = bh_kernel_open(&kernel, &a->kernel, err);
 
 	if (r == 0)
 		r = bh_pool_new(a->loop, &pool, &pool_ops, a, &a->pool, err);

@@ -115,6 +115,7 @@ struct bh_engine_ops {
 struct bh_engine_config {
 	uint32_t flows;     /* flow table, entries; rounded up to a power of two */
 	uint32_t contexts;  /* flows under inspection at a time: buffers for both sides */
+	uint8_t mark_down;  /* for who reads and answers the queue (dataplane/marks.h) */
 	bool naming;        /* nDPI names what no probe knows */
 	bool always_report; /* replay: findings for every flow */
 };

@@ -274,7 +274,7 @@ static void contracts(struct maker *m)
 		chain = midstream.name[dir];
 		bh_x_rule(x, chain);
 		bh_x_counter(x, COUNT_REFUSED);
-		bh_x_mark(x, 0, 0);
+		bh_x_word(x, 0, 0);
 		bh_x_jump(x, "seal");
 		bh_x_rule(x, chain);
 		bh_x_log(x, m->c->cfg->nflog_group, log_midstream.name[dir]);
@@ -453,7 +453,7 @@ static void with_epoch(struct maker *m)
 	bh_x_end(x);
 
 	bh_x_rule(x, "seal");
-	bh_x_mark(x, BH_WORD_NUMBER, e);
+	bh_x_word(x, BH_WORD_NUMBER, e);
 	bh_x_end(x);
 }
 
@@ -496,7 +496,7 @@ static void names(struct maker *m)
 static struct maker maker_of(const struct bh_chains *c)
 {
 	return (struct maker){
-		.x = { .b = c->b, .family = c->family },
+		.x = { .b = c->b, .family = c->family, .mark_down = c->cfg->mark_down },
 		.c = c,
 		.f = c->family == NFPROTO_IPV4 ? &family4 : &family6,
 	};

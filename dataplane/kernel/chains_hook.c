@@ -32,7 +32,7 @@ void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, 
 
 	bh_x_rule(x, chain);
 	bh_x_counter(x, counter);
-	bh_x_mark(x, 0, 0);
+	bh_x_word(x, 0, 0);
 	bh_x_jump(x, "seal");
 	bh_x_rule(x, chain);
 	bh_x_log(x, m->c->cfg->nflog_group, prefix);

@@ -290,7 +290,7 @@ static void place_chains(struct maker *m, enum place place, unsigned dir)
 
 	if (place == WHY) {
 		bh_x_rule(x, chain);
-		bh_x_mark(x, 0, 0);
+		bh_x_word(x, 0, 0);
 		bh_x_end(x);
 	}
 	if (place == WHY || place == REPORT)
@@ -328,8 +328,7 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 	bh_x_imm(x, R_RESULT, zero, sizeof(zero));
 	bh_x_bits32(x, R_WORD, R_RESULT + 1, BH_WORD_NUMBER, 0);
 	if (!other) {
-		bh_x_ct(x, NFT_CT_MARK, R_RESULT + 2, BH_X_NO_DIR);
-		bh_x_bits32(x, R_RESULT + 2, R_RESULT + 2, BH_MARK_RESULT, 0);
+		bh_x_ct_mark_bits(x, BH_MARK_RESULT, R_RESULT + 2);
 	}
 	load_word(m, BH_KSET_RESULT, R_RESULT);
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));

@@ -54,13 +54,13 @@ static void tell_once(struct maker *m, const char *chain, uint32_t bits)
 	bh_x_jump(x, "seal");
 	if (bits) {
 		bh_x_rule(x, chain);
-		bh_x_mark(x, ~bits, bits);
+		bh_x_word(x, ~bits, bits);
 		bh_x_end(x);
 	}
 	bh_x_rule(x, chain);
 	bh_x_jump(x, "told");
 	bh_x_rule(x, chain);
-	bh_x_if_mark(x, UINT32_MAX, NFT_CMP_EQ, TOLD);
+	bh_x_if_word(x, UINT32_MAX, NFT_CMP_EQ, TOLD);
 }
 
 /* Source, destination, protocol, port (or type and code), mark. */
@@ -85,7 +85,7 @@ static void told(struct maker *m)
 		bh_x_rule(x, "told");
 		told_key(m, icmp);
 		bh_x_in_set(x, BH_TOLD_SET, 0);
-		bh_x_mark(x, 0, TOLD);
+		bh_x_word(x, 0, TOLD);
 		bh_x_return(x);
 	}
 	for (int icmp = 0; icmp < 2; icmp++) {
@@ -121,7 +121,7 @@ static void refusals(struct maker *m, unsigned dir)
 	bh_x_ct_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_end(x);
 	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_REJECT);
+	bh_x_if_word(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_REJECT);
 	bh_x_goto(x, reject.name[dir]);
 	tell_once(m, chain, told_bits(dir, false));
 	bh_x_drop(x);
@@ -144,8 +144,8 @@ static void refusals(struct maker *m, unsigned dir)
 	bh_x_jump(x, "stamp_deny");
 	/* The number of a contract is no reason. */
 	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_CONTRACT);
-	bh_x_mark(x, 0, 0);
+	bh_x_if_word(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_CONTRACT);
+	bh_x_word(x, 0, 0);
 	bh_x_end(x);
 	bh_x_rule(x, chain);
 	bh_x_jump(x, "seal");

@@ -45,6 +45,10 @@ static int check_config(const struct bh_kernel_config *cfg, struct bh_err *err)
 		    "%u queues from number %u on: there must be one at least, and none "
 		    "above 65535",
 		    cfg->n_queues, cfg->queue_base);
+	if (cfg->mark_down > 16)
+		return bh_err_set(err, -EINVAL,
+				  "16 bits of a mark cannot be %u bits below its upper half",
+				  cfg->mark_down);
 	if (cfg->group_quarantine == 0 || cfg->group_managed == 0 ||
 	    cfg->group_quarantine == cfg->group_managed)
 		return bh_err_set(err, -EINVAL,
@@ -147,14 +151,13 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 	return r;
 }
 
-static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+/* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
+static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
 	uint64_t used;
 	int r;
 
-	bh_projection_done(&k->now);
-	k->untouched = true;
-	r = bh_ct_epochs(&k->nl, &used);
+	r = bh_ct_epochs(&k->nl, k->cfg.mark_down, &used);
 	if (r < 0)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
 	/* If all are in use, those of the one that is taken are decided again by the bump of the first apply. */
@@ -166,10 +169,18 @@ static int build_new(struct bh_kernel *k, const struct bh_found *found, struct b
 		return r;
 	if (used == 0)
 		return 0;
-	r = bh_ct_retire(&k->nl, k->epoch + 1, EPOCHS - 1, (k->epoch + EPOCHS - 1) % EPOCHS);
+	r = bh_ct_retire(&k->nl, k->cfg.mark_down, k->epoch + 1, EPOCHS - 1,
+			 (k->epoch + EPOCHS - 1) % EPOCHS);
 	return r < 0 ? bh_err_set(err, r, "cannot clean the marks of old connections: %s",
 				  strerror(-r))
 		     : 0;
+}
+
+static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	bh_projection_done(&k->now);
+	k->untouched = true;
+	return build_unmarked(k, found, err);
 }
 
 /* Is what was found ours, in a format that we read? */
@@ -266,7 +277,10 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 	} else {
 		*ret_adopted = true;
 		take_state(k, &found);
-		r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
+		if (found.state[0][BH_STATE_MARK_DOWN] != k->cfg.mark_down)
+			r = build_unmarked(k, &found, err);
+		else
+			r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
 	}
 	if (r < 0)
 		return r;

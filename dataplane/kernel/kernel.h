@@ -29,6 +29,7 @@ struct bh_kernel_config {
 	uint16_t nflog_group;      /* refused packets go there */
 	uint32_t group_quarantine; /* link group of veths that wait for their policy: dropped */
 	uint32_t group_managed;    /* link group of veths that were released */
+	uint8_t mark_down;         /* of our bits in marks (dataplane/marks.h) */
 };
 
 /* What this kernel can do, found by trying in a scratch table. */

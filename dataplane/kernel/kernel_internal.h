@@ -64,9 +64,10 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 
 /* conntrack.c */
 /* Bits of the epochs that stand in marks with a state. */
-int bh_ct_epochs(struct bh_nl *nl, uint64_t *ret_used) bh_must_check;
+int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used) bh_must_check;
 /* Marks of @first .. @first + @n - 1 get the epoch @to instead, so that those can be used again. */
-int bh_ct_retire(struct bh_nl *nl, unsigned first, unsigned n, unsigned to) bh_must_check;
+int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
+    bh_must_check;
 int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a) bh_must_check;
 
 /* monitor.c */

@@ -19,7 +19,8 @@ enum bh_state_key {
 	BH_STATE_EPOCH,
 	BH_STATE_REVISION_LO = 7, /* 5 and 6 were levels, which the cells say as well */
 	BH_STATE_REVISION_HI,
-	BH_STATE_APPLIED, /* 0: the tables are new and let everything pass */
+	BH_STATE_APPLIED,   /* 0: the tables are new and let everything pass */
+	BH_STATE_MARK_DOWN, /* where our bits are in marks; 0 in tables that have no such entry */
 	BH_STATE_COUNT,
 };
 #define BH_STATE_FORMAT_NUMBER 2U

@@ -178,6 +178,7 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 	ret[BH_STATE_REVISION_LO] = (uint32_t)k->now.revision;
 	ret[BH_STATE_REVISION_HI] = (uint32_t)(k->now.revision >> 32);
 	ret[BH_STATE_APPLIED] = k->untouched ? 0 : 1;
+	ret[BH_STATE_MARK_DOWN] = k->cfg.mark_down;
 }
 
 void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, const uint32_t *to)
@@ -303,7 +304,8 @@ int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 	 * this one: as old, and not used again for a long time.
 	 */
 	if (next % EPOCH_BLOCK == 0) {
-		r = bh_ct_retire(&k->nl, next, EPOCH_BLOCK, old == 0 ? BH_EPOCH_MAX : old - 1);
+		r = bh_ct_retire(&k->nl, k->cfg.mark_down, next, EPOCH_BLOCK,
+				 old == 0 ? BH_EPOCH_MAX : old - 1);
 		if (r < 0)
 			return bh_err_set(err, r,
 					  "cannot look through the connections for epoch %u: %s",
