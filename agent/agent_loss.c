@@ -31,7 +31,8 @@ static int count(struct bh_agent *a, uint64_t *ret)
 	int r = bh_kernel_counters(a->kernel, &c, NULL);
 
 	if (r == 0)
-		*ret = c.refused + c.spoofed;
+		*ret = c.refused + c.spoofed + c.spoofed_mac + c.spoofed_arp + c.spoofed_nd +
+		       c.rogue_router + c.rogue_dhcp + c.foreign_frame;
 	return r;
 }
 

@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "agent/builder.h"
+#include "agent/guard.h"
 #include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -198,9 +199,15 @@ static int publish(struct bh_reconcile *rc, struct bh_generation *g, struct bh_e
 
 static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
 {
+	bh_autofree struct bh_guard *guard = NULL;
 	struct bh_kernel_change change = { 0 };
-	int r = bh_kernel_apply(rc->cfg.kernel, g->rules->rs, g->addrs, g->n_addrs, &change, err);
+	size_t n_guard;
+	int r = bh_guard_of(g, &guard, &n_guard);
 
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory");
+	r = bh_kernel_apply(rc->cfg.kernel, g->rules->rs, g->addrs, g->n_addrs, guard, n_guard,
+			    &change, err);
 	if (r < 0)
 		return bh_err_wrap(err, r, "kernel");
 	rc->bump_due = rc->bump_due || change.needs_bump;

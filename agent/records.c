@@ -12,10 +12,12 @@
  */
 #include "agent/records.h"
 
+#include <linux/if_ether.h>
 #include <linux/netfilter.h>
 #include <string.h>
 
 #include "agent/record_text.h"
+#include "agent/records_guard.h"
 #include "common/map.h"
 #include "common/util.h"
 
@@ -439,8 +441,6 @@ static enum bh_violation refused_reason(const struct bh_record *r, const struct 
 	switch (p->cause) {
 	case 'q':
 		return BH_VIOLATION_QUARANTINE;
-	case 's':
-		return BH_VIOLATION_SPOOF;
 	case 'm':
 		return BH_VIOLATION_MIDSTREAM;
 	case 'c':
@@ -461,7 +461,7 @@ static void refused_verdicts(struct bh_record *r, const struct bh_refused *p,
 	enum bh_dir other = p->dir == BH_DIR_INGRESS ? BH_DIR_EGRESS : BH_DIR_INGRESS;
 	uint32_t other_word = word_of(d, other);
 
-	if (p->cause == 'q' || p->cause == 's')
+	if (p->cause == 'q')
 		return;
 	word = (word & ~BH_WORD_NUMBER) | (p->reason & BH_WORD_NUMBER);
 	add_verdict(r, p->dir, word, p->dir == BH_DIR_INGRESS || p->dir == BH_DIR_EGRESS);
@@ -492,10 +492,7 @@ static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
 	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
 		r->action = "reset";
-	if (p->cause == 's')
-		r->severity = bh_urgency_name(BH_URGENCY_CRITICAL);
-	else
-		set_refusal_severity(r);
+	set_refusal_severity(r);
 }
 
 /* @n packets of a kind. */
@@ -582,31 +579,35 @@ static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struc
 }
 
 /*
- * Neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when an
- * interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
+ * ARP, neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when
+ * an interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
  */
 static bool is_link_housekeeping(const struct bh_refused *p)
 {
 	const uint8_t *d = p->dst.bytes;
 
-	return p->cause == 'q' && (p->dst.family == 6 ? d[0] == 0xff && (d[1] & 15) <= 2
-						      : d[0] == 224 && d[1] == 0 && d[2] == 0);
+	if (p->cause != 'q' || p->dst.family == 0 || p->ethertype == ETH_P_ARP)
+		return p->cause == 'q';
+	return p->dst.family == 6 ? d[0] == 0xff && (d[1] & 15) <= 2
+				  : d[0] == 224 && d[1] == 0 && d[2] == 0;
 }
 
 void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p)
 {
 	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
-	bool judged_by_worker = g && p->reason && p->cause != 'q' && p->cause != 's' &&
-				(p->l4 == BH_L4_TCP || p->l4 == BH_L4_UDP) &&
-				bh_generation_by_contract(g, p->reason) &&
-				refused_by_contract(g, p);
+	bool judged_by_worker =
+	    g && p->reason && p->cause != 'q' && (p->l4 == BH_L4_TCP || p->l4 == BH_L4_UDP) &&
+	    bh_generation_by_contract(g, p->reason) && refused_by_contract(g, p);
 	struct judged *j = NULL;
 	struct flow_key flow;
 
 	if (is_link_housekeeping(p))
 		return;
-	if (!judged_by_worker) {
-		write_refused(rs, wall_us, p, 1, g, false);
+	if (bh_refused_by_guard(p) || !judged_by_worker) {
+		if (bh_refused_by_guard(p))
+			bh_records_guarded(rs->log, bh_history_newest(rs->history), wall_us, p);
+		else
+			write_refused(rs, wall_us, p, 1, g, false);
 		return;
 	}
 	flow = flow_key(&p->src, &p->dst, p->l4, p->sport, p->dport);

@@ -382,8 +382,8 @@ static void describe(const struct bh_batch *b, const struct nlmsghdr *h, uint32_
 	default:
 		break;
 	}
-	(void)snprintf(buf, size, "%stable %s %s", what,
-		       nfg->nfgen_family == NFPROTO_IPV4 ? "ip" : "ip6", b->table);
+	(void)snprintf(buf, size, "%stable %s %s", what, bh_nfproto_name(nfg->nfgen_family),
+		       b->table);
 }
 
 static const char *verb_of(const struct nlmsghdr *h)

@@ -10,7 +10,7 @@
  *
  *  chain prerouting { hook prerouting, raw: before conntrack
  *	iifgroup QUARANTINE goto quarantine		# count, log, drop
- *	iifgroup MANAGED goto guard }			# source routes back to this interface, else count, log, drop
+ *	iifgroup MANAGED goto guard_ip(6) }		# is it who it says? chains_guard.c
  *  chain input { iifgroup QUARANTINE goto quarantine }	# traffic with the own node is allowed
  *  chain output { oifgroup QUARANTINE goto quarantine }
  *  chain forward { hook forward, filter - 10
@@ -461,10 +461,10 @@ static void with_epoch(struct maker *m)
 
 static void names(struct maker *m)
 {
-	static const char *const plain[] = { "quarantine", "guard",       "spoofed",    "repeat",
-					     "fresh",      "out",         "done",       "slow",
-					     "state",      "again",       "allow",      "renew",
-					     "untracked",  "stamp_start", "stamp_deny", "seal" };
+	static const char *const plain[] = { "quarantine", "repeat", "fresh",     "out",
+					     "done",       "slow",   "state",     "again",
+					     "allow",      "renew",  "untracked", "stamp_start",
+					     "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
 		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
 		&bh_chain_fresh,    &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
@@ -472,8 +472,8 @@ static void names(struct maker *m)
 		&bh_chain_watch,    &bh_chain_watched,   &bh_chain_why,         &bh_chain_why_ep,
 		&bh_chain_why_host, &midstream,
 	};
-	static const char *const counters[] = { COUNT_REFUSED,   COUNT_KILLED,      COUNT_QUEUED,
-						COUNT_UNWATCHED, COUNT_QUARANTINED, COUNT_SPOOFED };
+	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
+						COUNT_UNWATCHED, COUNT_QUARANTINED };
 	struct bh_batch *b = m->x.b;
 	uint8_t f = m->x.family;
 
@@ -490,6 +490,7 @@ static void names(struct maker *m)
 			bh_batch_chain(b, f, pairs[i]->name[dir]);
 	bh_chain_local_names(m);
 	bh_chain_refuse_names(m);
+	bh_chain_guard_names(m);
 	bh_chain_l7_names(m);
 }
 
@@ -506,9 +507,14 @@ void bh_chains_make(const struct bh_chains *c)
 {
 	struct maker m = maker_of(c);
 
+	if (c->family != NFPROTO_IPV4 && c->family != NFPROTO_IPV6) {
+		bh_chain_guard_table(&m);
+		return;
+	}
 	names(&m);
 	bh_chain_judges(&m, c->levels, false);
 	bh_chain_hooks(&m);
+	bh_chain_guard(&m);
 	with_epoch(&m);
 	fresh(&m);
 	contracts(&m);
@@ -572,19 +578,21 @@ static void hash_msg(const struct nlmsghdr *h, void *arg)
 
 uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kernel_caps *caps)
 {
-	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6, caps->arp ? NFPROTO_ARP : 0,
+				     caps->bridge ? NFPROTO_BRIDGE : 0 };
 	uint64_t sum = 0;
 	struct bh_batch b;
 
 	bh_batch_init(&b, cfg->table);
 	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++)
-		bh_chains_make(&(struct bh_chains){
-		    .b = &b,
-		    .cfg = cfg,
-		    .caps = caps,
-		    .family = families[i],
-		    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
-		});
+		if (families[i])
+			bh_chains_make(&(struct bh_chains){
+			    .b = &b,
+			    .cfg = cfg,
+			    .caps = caps,
+			    .family = families[i],
+			    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
+			});
 	bh_batch_each(&b, hash_msg, &sum);
 	if (b.failed)
 		sum = 0;

@@ -66,7 +66,13 @@ void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair
 /* Rules that end @chain: count, report with no reason, drop. */
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
 
-/* chains_hook.c: prerouting, quarantine, guard, what comes back from the queue; packets without a connection. */
+/* chains_guard.c: what may come from a link that leads to a local endpoint. */
+void bh_chain_guard_names(struct maker *m);
+void bh_chain_guard(struct maker *m); /* @m: of a table ip or ip6 */
+/* The whole table of a family that only the guard has: arp, bridge. */
+void bh_chain_guard_table(struct maker *m);
+
+/* chains_hook.c: prerouting, quarantine, what comes back from the queue; packets without a connection. */
 void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
 		       const char *to);
 void bh_chain_hooks(struct maker *m);
@@ -102,5 +108,11 @@ void bh_chain_l7(struct maker *m);
 #define COUNT_UNWATCHED   "unwatched"
 #define COUNT_QUARANTINED "quarantined"
 #define COUNT_SPOOFED     "spoofed"
+#define COUNT_MAC         "spoofed_mac"
+#define COUNT_ARP         "spoofed_arp"
+#define COUNT_ND          "spoofed_nd"
+#define COUNT_ROUTER      "rogue_router"
+#define COUNT_DHCP        "rogue_dhcp"
+#define COUNT_FRAME       "foreign_frame"
 
 #endif

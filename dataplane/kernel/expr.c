@@ -247,6 +247,18 @@ void bh_x_tcp_option(struct bh_x *x, unsigned option, unsigned reg)
 	u32(e, NFTNL_EXPR_EXTHDR_DREG, reg_of(reg));
 }
 
+void bh_x_frag_offset(struct bh_x *x, unsigned reg)
+{
+	struct nftnl_expr *e = add(x, "exthdr");
+
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, IPPROTO_FRAGMENT);
+	u32(e, NFTNL_EXPR_EXTHDR_OFFSET, 2);
+	u32(e, NFTNL_EXPR_EXTHDR_LEN, 2);
+	u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+	u32(e, NFTNL_EXPR_EXTHDR_DREG, reg_of(reg));
+}
+
 void bh_x_cmp(struct bh_x *x, enum nft_cmp_ops op, unsigned reg, const void *data, unsigned len)
 {
 	struct nftnl_expr *e = add(x, "cmp");
@@ -292,12 +304,24 @@ void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst)
 	u32(e, NFTNL_EXPR_LOOKUP_DREG, reg_of(dst));
 }
 
-void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg)
+static void in_set(struct bh_x *x, const char *set, unsigned reg, uint32_t flags)
 {
 	struct nftnl_expr *e = add(x, "lookup");
 
 	str(x, e, NFTNL_EXPR_LOOKUP_SET, set);
 	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(reg));
+	if (flags)
+		u32(e, NFTNL_EXPR_LOOKUP_FLAGS, flags);
+}
+
+void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg)
+{
+	in_set(x, set, reg, 0);
+}
+
+void bh_x_not_in_set(struct bh_x *x, const char *set, unsigned reg)
+{
+	in_set(x, set, reg, NFT_LOOKUP_F_INV);
 }
 
 void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg)

@@ -54,6 +54,8 @@ void bh_x_imm(struct bh_x *x, unsigned reg, const void *data, unsigned len);
 void bh_x_fib_reverse(struct bh_x *x,
 		      unsigned reg); /* 0 or 1: does the source route back where it came from */
 void bh_x_tcp_option(struct bh_x *x, unsigned option, unsigned reg); /* 1 byte: is it there */
+/* 2 bytes of an IPv6 fragment header; without one the rule does not match. Offset: the upper 13 bits */
+void bh_x_frag_offset(struct bh_x *x, unsigned reg);
 
 /* Comparisons: the rule does not match unless they hold. */
 void bh_x_cmp(struct bh_x *x, enum nft_cmp_ops op, unsigned reg, const void *data, unsigned len);
@@ -70,6 +72,8 @@ void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst);
 
 /* @set: no map; its elements count who finds them. The rule does not match if the key at @reg is not in it. */
 void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg);
+/* The other way round: not if it is in it. */
+void bh_x_not_in_set(struct bh_x *x, const char *set, unsigned reg);
 /* The key at @reg is in @set from now on, with a counter of its own. The rule does not match where there is no room. */
 void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg);
 

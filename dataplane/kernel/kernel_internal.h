@@ -9,6 +9,7 @@
 
 #include "dataplane/kernel/batch.h"
 #include "dataplane/kernel/chains.h"
+#include "dataplane/kernel/guard.h"
 #include "dataplane/kernel/kernel.h"
 #include "dataplane/kernel/projection.h"
 #include "dataplane/kernel/sets.h"
@@ -16,9 +17,10 @@
 /* Since Linux 6.9: a table stays when its owner is gone. Debian 12's headers do not know it. */
 #define BH_TABLE_OWNER_PERSIST 6U
 
-/* One for each family, in this order everywhere. */
+/* Tables, in this order everywhere: ip, ip6, which enforce the rule set, then arp, bridge, where the kernel has them. */
 #define BH_FAMILIES 2
-extern const uint8_t bh_nfproto[BH_FAMILIES];
+#define BH_TABLES   4
+extern const uint8_t bh_nfproto[BH_TABLES];
 
 struct bh_kernel {
 	struct bh_kernel_config cfg;
@@ -30,15 +32,32 @@ struct bh_kernel {
 	bool untouched; /* new tables: nothing was applied yet */
 	unsigned epoch;
 	uint64_t chains_hash;
-	struct bh_projection now; /* what the maps hold */
+	struct bh_projection now;   /* what the maps hold */
+	struct bh_guard_held guard; /* and the guard's sets */
 };
 
 /* What was found under our name. */
 struct bh_found {
-	bool exists[BH_FAMILIES];
-	uint32_t flags[BH_FAMILIES];
+	bool exists[BH_TABLES];
+	uint32_t flags[BH_TABLES];
 	uint32_t state[BH_FAMILIES][BH_STATE_COUNT];
 };
+
+/* Number of the table for a family of elements (projection.h), and back. */
+static inline unsigned bh_table_of(uint8_t family)
+{
+	return family == 4 ? 0 : family == 6 ? 1 : family == BH_FAMILY_ARP ? 2 : 3;
+}
+static inline uint8_t bh_table_family(unsigned table)
+{
+	static const uint8_t families[BH_TABLES] = { 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE };
+
+	return families[table];
+}
+static inline bool bh_kernel_has(const struct bh_kernel *k, unsigned table)
+{
+	return table == 2 ? k->caps.arp : table == 3 ? k->caps.bridge : true;
+}
 
 /* caps.c */
 int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *ret,
@@ -48,8 +67,9 @@ int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *re
 int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err) bh_must_check;
 /* -ENOENT: a map is missing. */
 int bh_read_state(struct bh_kernel *k, struct bh_found *ret) bh_must_check;
-/* @format: of the tables (BH_STATE_FORMAT). */
-int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection *ret) bh_must_check;
+/* Of tables that exist. @format: theirs (BH_STATE_FORMAT). */
+int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t format,
+		     struct bh_projection *ret) bh_must_check;
 /* Chains and numbers of rules as they should be? 0, -ESTALE. */
 int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 

@@ -53,6 +53,24 @@ bool bh_kset_has_words(enum bh_kset s)
 	return s == BH_KSET_CELL || s == BH_KSET_RESULT;
 }
 
+bool bh_kset_is_in(enum bh_kset s, uint8_t family)
+{
+	bool ip = family == 4, ip6 = family == 6, bridge = family == BH_FAMILY_BRIDGE;
+
+	switch (s) {
+	case BH_KSET_GUARD_LINK:
+	case BH_KSET_GUARD_MAC:
+		return true;
+	case BH_KSET_GUARD_IP:
+		return ip || bridge || family == BH_FAMILY_ARP;
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		return ip6 || bridge;
+	default:
+		return ip || ip6;
+	}
+}
+
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 {
 	switch (s) {
@@ -66,7 +84,15 @@ size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 	case BH_KSET_RESULT:
 		return 12;
 	case BH_KSET_STATE:
+	case BH_KSET_GUARD_LINK:
 		return 4;
+	case BH_KSET_GUARD_MAC:
+		return 12;
+	case BH_KSET_GUARD_IP:
+		return 16;
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		return 28;
 	default:
 		return family == 4 ? 4 : 16;
 	}
@@ -85,6 +111,10 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b)
 		r = cmp_u32(a->set, b->set);
 	if (r != 0)
 		return r;
+	if (bh_kset_is_guard(a->set)) {
+		r = cmp_u32(bh_key_word(a->key, 0), bh_key_word(b->key, 0));
+		return r != 0 ? r : memcmp(a->key, b->key, a->key_len);
+	}
 	if (!bh_kset_has_words(a->set))
 		return memcmp(a->key, b->key, a->key_len);
 	for (unsigned i = 0; r == 0 && i < 3; i++)

@@ -22,20 +22,29 @@ enum bh_kset {
 	BH_KSET_PORT_TCP, /* port range -> piece (interval) */
 	BH_KSET_PORT_UDP,
 	BH_KSET_PORT_SCTP,
-	BH_KSET_PORT_ICMP, /* types and codes of the family's ICMP -> piece (interval) */
-	BH_KSET_CELL,      /* direction . subject . peer . port . l4 -> decision word */
-	BH_KSET_RESULT,    /* 0 . contract . result -> decision word; result 0 is "any other" */
-	BH_KSET_STATE,     /* what the next agent must know (sets.h); never in a projection */
+	BH_KSET_PORT_ICMP,  /* types and codes of the family's ICMP -> piece (interval) */
+	BH_KSET_CELL,       /* direction . subject . peer . port . l4 -> decision word */
+	BH_KSET_RESULT,     /* 0 . contract . result -> decision word; result 0 is "any other" */
+	BH_KSET_GUARD_LINK, /* interface: what the guard knows (chains_guard.c) */
+	BH_KSET_GUARD_MAC,  /* interface . MAC; a MAC of zeros: it is not known */
+	BH_KSET_GUARD_IP,   /* interface . MAC . address */
+	BH_KSET_GUARD_IP6,
+	BH_KSET_GUARD_LL, /* interface . MAC . link-local address: for neighbour discovery */
+	BH_KSET_STATE,    /* what the next agent must know (sets.h); never in a projection */
 	BH_KSET_COUNT,
 };
 
+/* Tables that only the guard has, beside those of 4 and 6. */
+#define BH_FAMILY_ARP    8
+#define BH_FAMILY_BRIDGE 9
+
 struct bh_kelem {
 	uint8_t set;    /* enum bh_kset */
-	uint8_t family; /* 4 or 6 */
+	uint8_t family; /* of the table: 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE */
 	uint8_t key_len;
 	uint8_t pad;
 	uint32_t data;       /* as the register holds it */
-	uint8_t key[20];     /* as the kernel compares it */
+	uint8_t key[28];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */
 };
 
@@ -94,6 +103,13 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b);
 const char *bh_kset_name(enum bh_kset s);       /* as `nft list` shows it */
 enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours */
 bool bh_kset_is_interval(enum bh_kset s);
+/* One of the guard's: a set without data, whose key begins with the index of an interface. */
+static inline bool bh_kset_is_guard(enum bh_kset s)
+{
+	return s >= BH_KSET_GUARD_LINK && s <= BH_KSET_GUARD_LL;
+}
+/* Does the table of that family have it? */
+bool bh_kset_is_in(enum bh_kset s, uint8_t family);
 /* Is the data a decision word? Then what the chains go by stands behind it: eight bytes. */
 bool bh_kset_has_words(enum bh_kset s);
 /* The verdict of a word; of ALLOW also whether it is to be recorded, of a contract whether it is there for that alone. */

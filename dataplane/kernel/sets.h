@@ -23,9 +23,10 @@ enum bh_state_key {
 	BH_STATE_MARK_DOWN, /* where our bits are in marks; 0 in tables that have no such entry */
 	BH_STATE_COUNT,
 };
-#define BH_STATE_FORMAT_NUMBER 2U
-/* The first format: without port_icmp; everything else means the same. */
-#define BH_STATE_FORMAT_FIRST 1U
+#define BH_STATE_FORMAT_NUMBER 3U
+/* Earlier ones: without the guard's sets; the first also without port_icmp. Everything else means the same. */
+#define BH_STATE_FORMAT_NO_GUARD 2U
+#define BH_STATE_FORMAT_FIRST    1U
 
 /*
  * The set of what was reported (chains_refuse.c); no map, and in no projection. Its key: source, destination, protocol,
@@ -36,7 +37,9 @@ enum bh_state_key {
 #define BH_TOLD_EGRESS   0x40000000U /* else ingress */
 #define BH_TOLD_REJECTED 0x80000000U /* else dropped */
 
-/* All maps of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6 */
+/* As nft(8) names a family (NFPROTO_*). */
+const char *bh_nfproto_name(uint8_t nfproto);
+/* All maps and sets of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE */
 void bh_sets_make(struct bh_batch *b, uint8_t family);
 
 #endif

@@ -38,9 +38,10 @@ static bool end_of(const struct bh_kelem *e, uint8_t *ret)
 
 static void put_elem(struct bh_batch *b, bool add, const struct bh_kelem *e)
 {
-	uint8_t family = bh_nfproto[e->family == 4 ? 0 : 1], end[sizeof(e->key_end)];
+	uint8_t family = bh_nfproto[bh_table_of(e->family)], end[sizeof(e->key_end)];
 
-	bh_batch_elem(b, add, family, e->set, e->key, e->key_len, 0, add ? &e->data : NULL);
+	bh_batch_elem(b, add, family, e->set, e->key, e->key_len, 0,
+		      add && !bh_kset_is_guard(e->set) ? &e->data : NULL);
 	if (bh_kset_is_interval(e->set) && end_of(e, end))
 		bh_batch_elem(b, add, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
 			      NULL);
@@ -116,6 +117,9 @@ static bool could_matter(const struct bh_projection *from, const struct bh_kelem
 {
 	struct bh_kelem peer;
 
+	/* The guard looks at every packet and decides about no flow. */
+	if (bh_kset_is_guard((gone ? gone : come)->set))
+		return false;
 	if (gone)
 		return true;
 	switch (come->set) {
@@ -204,7 +208,8 @@ struct bh_chains bh_kernel_chains(struct bh_kernel *k, struct bh_batch *b, unsig
 		.caps = &k->caps,
 		.family = bh_nfproto[family],
 		.epoch = k->epoch,
-		.levels = { k->now.levels[family][0], k->now.levels[family][1] },
+		.levels = { family < BH_FAMILIES ? k->now.levels[family][0] : 0,
+			    family < BH_FAMILIES ? k->now.levels[family][1] : 0 },
 	};
 }
 
@@ -244,11 +249,12 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 }
 
 int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, struct bh_kernel_change *ret,
-		    struct bh_err *err)
+		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
+		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
-	struct bh_projection next = { .n = 0 };
+	struct bh_projection next = { .n = 0 }, gone = { .n = 0 }, come = { .n = 0 };
+	struct bh_guard_held held = { .n = 0 };
 	struct bh_batch b;
 	int r;
 
@@ -267,21 +273,38 @@ int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
 		    "the rule set of revision %llu refuses traffic between containers and this "
 		    "node, which this version does not judge",
 		    (unsigned long long)bh_ruleset_revision(rs));
-	if (r < 0)
-		return bh_err_set(err, r, "out of memory for the maps of a rule set");
+	if (r == 0)
+		r = bh_guard_hold(guard, n_guard, &held);
+	if (r == 0)
+		r = bh_guard_diff(&k->guard, &held, &k->caps, &gone, &come);
+	if (r < 0) {
+		bh_projection_done(&gone);
+		bh_projection_done(&next);
+		bh_guard_held_done(&held);
+		return bh_err_set(err, r,
+				  r == -EPROTO
+				      ? "a link of the guard has no index, or an address no family"
+				      : "out of memory for the maps of a rule set");
+	}
 
 	bh_batch_init(&b, k->table);
 	make_change(k, &b, &next, &change);
+	bh_kernel_diff(&b, &gone, &come, &change);
+	bh_projection_done(&gone);
+	bh_projection_done(&come);
 	change.changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r < 0) {
 		bh_projection_done(&next);
+		bh_guard_held_done(&held);
 		return bh_err_wrap(err, r, "revision %llu is not in force",
 				   (unsigned long long)bh_ruleset_revision(rs));
 	}
 	bh_projection_done(&k->now);
 	k->now = next;
+	bh_guard_held_done(&k->guard);
+	k->guard = held;
 	k->untouched = false;
 	*ret = change;
 	return 0;

@@ -174,7 +174,7 @@ static inline struct bh_kernel_change apply(void)
 	struct bh_kernel_change change;
 	struct bh_ruleset *rs = hand_ruleset(s.h, ++s.revision);
 
-	no_error(bh_kernel_apply(s.k, rs, s.h->addrs, s.h->n_addrs, &change, &err), &err);
+	no_error(bh_kernel_apply(s.k, rs, s.h->addrs, s.h->n_addrs, NULL, 0, &change, &err), &err);
 	if (change.needs_bump)
 		no_error(bh_kernel_bump(s.k, &err), &err);
 	bh_ruleset_free(rs);

@@ -87,8 +87,8 @@ int bh_pool_publish(struct bh_pool *p, const struct bh_ruleset *rs, struct bh_ad
 }
 
 int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, struct bh_kernel_change *ret,
-		    struct bh_err *err)
+		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
+		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
 {
 	note("apply", bh_ruleset_revision(rs));
 	fake.a_at_apply = class_of_a();
