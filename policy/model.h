@@ -361,6 +361,8 @@ struct bh_endpoint {
 	size_t n_ports;
 	char *node; /* NULL: unknown */
 	bool local; /* on this host: policies are enforced for it here */
+	/* hostToContainer: policy. What its own node opens to it is judged as what anybody opens. */
+	bool host_judged;
 	struct bh_pos pos;
 	char *file;
 };

@@ -31,7 +31,9 @@
  *  8. A policy in mode monitor changes none of this. If the enforced policies and this one together would
  *     refuse what is allowed, that is recorded ("would"). So it is with mode learn, where it is no alarm.
  *  9. What is allowed and matches an alert or log rule, or a rule that says `log`, is recorded too.
- * 10. Traffic with the own node: only rules that name entity host, nodes or all match, and nothing isolates.
+ * 10. Traffic with the own node: only rules that name entity host, nodes or all match, and nothing isolates. But what
+ *     the node opens to an endpoint with hostToContainer: policy is judged as what anybody opens: rules without peers
+ *     match too (and those that deny everything), and it is isolated from its node.
  *
  * "First by policy" is bh_policy_order(); then the place of the rule.
  *

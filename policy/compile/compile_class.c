@@ -2,9 +2,9 @@
 /*
  * policy/compile/compile_class.c - addresses with equal match vectors form a class
  *
- * A vector has two halves: what selectors and named ports say of a group (bh_vec), and what terms about addresses say
- * of a piece of the address space (bh_cset). A class is a pair of them; addresses of no endpoint have the second only.
- * Its number comes from the compiler's dictionary by the ids of all its terms (compile_emit.c).
+ * A vector has two halves: what selectors, named ports and hostToContainer say of a group (bh_vec), and what terms
+ * about addresses say of a piece of the address space (bh_cset). A class is a pair of them; addresses of no endpoint
+ * have the second only. Its number comes from the compiler's dictionary by the ids of all its terms (compile_emit.c).
  *
  * A class that has lost its last address is idle, and stays until the next block is made: a container that is
  * replaced by its like changes nothing but the list of addresses.
@@ -20,19 +20,27 @@
 
 const uint32_t *bh_vec_terms(const struct bh_state *s, uint32_t vec, size_t *ret_n)
 {
-	const uint32_t *v = bh_slot_key(&s->vec_keys, vec, NULL);
+	const struct bh_vec_head *h = bh_slot_key(&s->vec_keys, vec, NULL);
 
-	*ret_n = v[0];
-	return v + 1;
+	*ret_n = h->n_terms;
+	return (const uint32_t *)(h + 1);
+}
+
+bool bh_vec_host_judged(const struct bh_state *s, uint32_t vec)
+{
+	const struct bh_vec_head *h = bh_slot_key(&s->vec_keys, vec, NULL);
+
+	return h->host_judged != 0;
 }
 
 const struct bh_resolved *bh_vec_ports(const struct bh_state *s, uint32_t vec, size_t *ret_n)
 {
 	size_t size;
-	const uint32_t *v = bh_slot_key(&s->vec_keys, vec, &size);
+	const struct bh_vec_head *h = bh_slot_key(&s->vec_keys, vec, &size);
+	const uint32_t *terms = (const uint32_t *)(h + 1);
 
-	*ret_n = (size / sizeof(*v) - 1 - v[0]) / (sizeof(struct bh_resolved) / sizeof(*v));
-	return (const struct bh_resolved *)(v + 1 + v[0]);
+	*ret_n = (size - sizeof(*h) - h->n_terms * sizeof(*terms)) / sizeof(struct bh_resolved);
+	return (const struct bh_resolved *)(terms + h->n_terms);
 }
 
 static int vec_begin(struct bh_state *s, uint32_t vec)
@@ -55,11 +63,11 @@ static int vec_begin(struct bh_state *s, uint32_t vec)
 static int vec_get(struct bh_state *s, const struct bh_group *g, uint32_t *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
-	uint32_t n = (uint32_t)g->terms.n;
+	const struct bh_vec_head head = { (uint32_t)g->terms.n, g->host_judged };
 	bool fresh;
 	int r;
 
-	bh_buf_add(&key, &n, sizeof(n));
+	bh_buf_add(&key, &head, sizeof(head));
 	bh_buf_add(&key, g->terms.v, g->terms.n * sizeof(*g->terms.v));
 	for (size_t i = 0; i < g->n_ports; i++) {
 		if (s->names[g->ports[i].name].uses)

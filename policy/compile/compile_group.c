@@ -2,7 +2,7 @@
 /*
  * policy/compile/compile_group.c - endpoints, their addresses, and groups of those that look the same
  *
- * Endpoints with equal namespace, labels and named ports are one group: a deployment of a thousand replicas is
+ * Endpoints with equal namespace, labels, named ports and hostToContainer are one group: a deployment of a thousand replicas is
  * matched once. An address belongs to one endpoint at a time: a local one before one that is not, then the one that
  * stands later in the list; who else claims it is remembered for when that one goes.
  *
@@ -83,6 +83,9 @@ static int labels_from(struct bh_group *g, const char *text, size_t n)
 	return 0;
 }
 
+/* Words in front of a group's key: namespace, number of ports, host_judged. */
+#define GROUP_HEAD 3U
+
 static int group_begin(struct bh_state *s, uint32_t group, uint32_t ns,
 		       const struct bh_endpoint *ep, struct bh_resolved **ports, size_t n_ports)
 {
@@ -90,8 +93,9 @@ static int group_begin(struct bh_state *s, uint32_t group, uint32_t ns,
 	const char *key = bh_slot_key(&s->group_keys, group, NULL);
 	int r;
 
-	*g = (struct bh_group){ .ns = ns, .vec = BH_NONE };
-	r = labels_from(g, key + 2 * sizeof(uint32_t) + n_ports * sizeof(**ports), ep->labels.n);
+	*g = (struct bh_group){ .ns = ns, .vec = BH_NONE, .host_judged = ep->host_judged };
+	r = labels_from(g, key + GROUP_HEAD * sizeof(uint32_t) + n_ports * sizeof(**ports),
+			ep->labels.n);
 	if (r < 0)
 		return r;
 	g->ports = bh_take_ptr(ports);
@@ -119,7 +123,7 @@ static int group_get(struct bh_state *s, const struct bh_endpoint *ep, uint32_t 
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
 	bh_autofree struct bh_resolved *ports = NULL;
-	uint32_t head[2];
+	uint32_t head[GROUP_HEAD];
 	size_t n_ports = 0;
 	bool fresh;
 	int r = bh_ns_get(s, ep->ns, &head[0]);
@@ -129,6 +133,7 @@ static int group_get(struct bh_state *s, const struct bh_endpoint *ep, uint32_t 
 	if (r < 0)
 		return r;
 	head[1] = (uint32_t)n_ports;
+	head[2] = ep->host_judged;
 	bh_buf_add(&key, head, sizeof(head));
 	bh_buf_add(&key, ports, n_ports * sizeof(*ports));
 	for (size_t i = 0; i < ep->labels.n; i++) {

@@ -115,14 +115,14 @@ struct bh_cport {
 struct bh_crule {
 	const struct bh_rule *src;
 	uint32_t policy;
-	uint32_t index;       /* in the policy's list */
-	bool any_peer;        /* every address but the own node's */
-	bool any_endpoint;    /* every endpoint */
-	bool world;           /* every other address that is not RESERVED */
-	bool host;            /* the own node */
-	bool deny_all;        /* a peer of a later version: denies everything */
-	bool named;           /* some port is a name */
-	bool no_ports;        /* ports are asked for that are none: never matches */
+	uint32_t index;    /* in the policy's list */
+	bool any_peer;     /* every address; the own node's only where it is judged like others */
+	bool any_endpoint; /* every endpoint */
+	bool world;        /* every other address that is not RESERVED */
+	bool host;         /* the own node */
+	bool deny_all;     /* a peer of a later version: denies everything */
+	bool named;        /* some port is a name */
+	bool no_ports;     /* ports are asked for that are none: never matches */
 	struct bh_u32s peers; /* terms */
 	struct bh_cport *ports;
 	size_t n_ports;
@@ -157,6 +157,7 @@ struct bh_group {
 	struct bh_u32s terms; /* that match, ascending */
 	struct bh_u32s addrs; /* of those it belongs to */
 	uint32_t vec;         /* BH_NONE: not yet */
+	bool host_judged;     /* as of its endpoints */
 	bool dirty;           /* vec has to be looked at again */
 };
 
@@ -187,7 +188,13 @@ struct bh_port_name {
 
 /* ---- classes ---- */
 
-/* What selectors and named ports say; the key is a struct bh_vec_head, terms, then struct bh_resolved. */
+/*
+ * What selectors and named ports say, and whether the own node is judged like others. The key is a struct bh_vec_head,
+ * terms, then struct bh_resolved.
+ */
+struct bh_vec_head {
+	uint32_t n_terms, host_judged;
+};
 struct bh_vec {
 	struct bh_u32s classes;
 	uint32_t
@@ -251,6 +258,7 @@ struct bh_sigma {
 	size_t n_rules;
 	size_t first[BH_TIER_COUNT + 1]; /* rules of tier t: first[t] .. first[t + 1] - 1 */
 	bool isolated;                   /* by an enforced policy */
+	bool host_judged;                /* ingress: the own node is judged like others */
 	bool named;
 	bool world;                  /* some rule says so */
 	struct bh_sigma_term *terms; /* ascending */
@@ -476,6 +484,7 @@ int bh_classes_purge(struct bh_state *s) bh_must_check;
 int bh_class_resubject(struct bh_state *s, uint32_t cls) bh_must_check;
 const uint32_t *bh_vec_terms(const struct bh_state *s, uint32_t vec, size_t *ret_n);
 const struct bh_resolved *bh_vec_ports(const struct bh_state *s, uint32_t vec, size_t *ret_n);
+bool bh_vec_host_judged(const struct bh_state *s, uint32_t vec);
 static inline uint8_t bh_class_families(const struct bh_cclass *c)
 {
 	return (uint8_t)((c->n[0] ? BH_FAMILY_4 : 0) | (c->n[1] ? BH_FAMILY_6 : 0));
@@ -518,7 +527,7 @@ struct bh_judge_run {
 	struct bh_state *s;
 	struct bh_sigma *g;
 	const uint64_t *set; /* rules of g that match peer and port */
-	bool host;           /* the peer is the own node */
+	bool host;           /* the peer is the own node, which isolation does not bind */
 	/* Predicates whose truth is supposed. */
 	struct {
 		uint32_t pred;

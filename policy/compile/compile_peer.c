@@ -5,7 +5,9 @@
  * A peer's row follows from the rules whose peers match it: what every address, every endpoint, every address of the
  * world gets, and what the terms add in which its class lies. Peers for which the same rules match share a row.
  *
-*/
+ * The own node has a row beside them. It lies in no term, whatever addresses it has. What it opens to a subject with
+ * hostToContainer: policy is judged by that row like anybody's: rules without peers match, and isolation binds it.
+ */
 #include "common/util.h"
 #include "policy/compile/compile_internal.h"
 
@@ -442,14 +444,14 @@ int bh_peers_make(struct bh_state *s, struct bh_sigma *g)
 	if (!set || !host)
 		return -ENOMEM;
 	for (size_t i = 0; i < g->n_rules; i++) {
-		if (g->rules[i]->host)
+		if (g->rules[i]->host || (g->host_judged && g->rules[i]->any_peer))
 			bh_set_add(host, i);
 	}
 	ports = ports_for(s, g, BH_NONE, g->outside, &n_ports);
 	r = row_for(s, g, g->outside, ports, n_ports, false, &g->row_any);
 	ports = ports_for(s, g, BH_NONE, host, &n_ports);
 	if (r == 0)
-		r = row_for(s, g, host, ports, n_ports, true, &g->row_host);
+		r = row_for(s, g, host, ports, n_ports, !g->host_judged, &g->row_host);
 	if (r == 0)
 		r = hits_collect(&b);
 	if (r == 0)

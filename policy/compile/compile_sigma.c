@@ -2,7 +2,7 @@
 /*
  * policy/compile/compile_sigma.c - subjects, and what policies hold for them
  *
- * Subjects for which the same policies hold in a direction share a "sigma": its rules in order of evaluation, the terms
+ * Subjects for which the same policies hold in a direction, and to which their node is alike, share a "sigma": its rules in order of evaluation, the terms
  * that they ask about, and a row for every peer (compile_peer.c). It is made when the first subject needs it; classes
  * that come later get their rows one by one.
  */
@@ -224,7 +224,8 @@ static int sigma_get(struct bh_state *s, const struct bh_cclass *c, enum bh_dir 
 		     const struct bh_u32s *policies, uint32_t *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf key = BH_BUF_INIT;
-	const uint32_t head[] = { dir, bh_class_families(c), (uint32_t)policies->n };
+	bool host_judged = dir == BH_DIR_INGRESS && bh_vec_host_judged(s, c->vec);
+	const uint32_t head[] = { dir, bh_class_families(c), host_judged, (uint32_t)policies->n };
 	const struct bh_resolved *ports = NULL;
 	size_t n_ports = 0;
 	bool fresh;
@@ -243,7 +244,11 @@ static int sigma_get(struct bh_state *s, const struct bh_cclass *c, enum bh_dir 
 	r = bh_grow(&s->sigmas, &s->cap_sigmas, *ret, sizeof(*s->sigmas));
 	if (r < 0)
 		return r;
-	s->sigmas[*ret] = (struct bh_sigma){ .dir = dir, .families = bh_class_families(c) };
+	s->sigmas[*ret] = (struct bh_sigma){
+		.dir = dir,
+		.families = bh_class_families(c),
+		.host_judged = host_judged,
+	};
 	return sigma_begin(s, *ret, policies, ports, n_ports);
 }
 

@@ -2,8 +2,8 @@
 /*
  * policy/compile/compile_vector.c - classes are known by their match vectors: numbers and texts
  *
- * A vector is the sorted list of the ids of all terms that match: selectors, what lies about addresses, and what named
- * ports resolve to. The compiler's dictionary remembers which vector has which number; new vectors are numbered in
+ * A vector is the sorted list of the ids of all terms that match: selectors, what lies about addresses, what named
+ * ports resolve to, and hostToContainer where it is not the default. The compiler's dictionary remembers which vector has which number; new vectors are numbered in
  * their own order, so that the same input gives the same numbers to an agent that starts again.
  */
 #include "common/util.h"
@@ -140,6 +140,9 @@ static int ports_number(struct bh_state *s, bool all)
 
 /* ---- vectors ---- */
 
+/* Not the text of a term: those of selectors have a colon, and no other begins like it. */
+#define HOST_TEXT "hostToContainer policy"
+
 struct vector {
 	struct bh_u32s ids;
 	uint32_t cls;
@@ -156,6 +159,14 @@ static int vector_cmp(const void *a, const void *b)
 	return (x->ids.n > y->ids.n) - (x->ids.n < y->ids.n);
 }
 
+static int host_id_add(struct bh_state *s, struct bh_u32s *ids)
+{
+	uint32_t id;
+	int r = bh_dict_number(&s->c->terms, HOST_TEXT, strlen(HOST_TEXT), s->c->revision, &id);
+
+	return r < 0 ? r : bh_u32s_add(ids, id);
+}
+
 static int vector_make(struct bh_state *s, uint32_t cls, struct vector *v)
 {
 	const struct bh_cclass *c = &s->classes[cls];
@@ -170,6 +181,8 @@ static int vector_make(struct bh_state *s, uint32_t cls, struct vector *v)
 			r = bh_u32s_add(&v->ids, s->terms[terms[i]].id);
 		if (r == 0 && s->vecs[c->vec].ports_id != BH_NONE)
 			r = bh_u32s_add(&v->ids, s->vecs[c->vec].ports_id);
+		if (r == 0 && bh_vec_host_judged(s, c->vec))
+			r = host_id_add(s, &v->ids);
 	}
 	terms = bh_cset_terms(s, c->cset, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -319,13 +332,15 @@ int bh_emit_class_text(struct bh_state *s, uint32_t cls)
 		if (ports_text(s, c->vec, &ports) < 0)
 			return -ENOMEM;
 	}
-	parts = calloc(n_blocks + n_terms + 1, sizeof(*parts));
+	parts = calloc(n_blocks + n_terms + 2, sizeof(*parts));
 	if (!parts)
 		return -ENOMEM;
 	n = add_texts(s, blocks, n_blocks, parts);
 	n += add_texts(s, terms, n_terms, parts + n);
 	if (ports.len)
 		parts[n++] = bh_buf_str(&ports);
+	if (c->vec != BH_NONE && bh_vec_host_judged(s, c->vec))
+		parts[n++] = HOST_TEXT;
 	qsort(parts, n, sizeof(*parts), part_cmp);
 	for (size_t i = 0; i < n && b.len < CLASS_TEXT_MAX; i++)
 		bh_buf_printf(&b, "%s%s", i ? "; " : "", parts[i]);

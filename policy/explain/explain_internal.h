@@ -58,6 +58,12 @@ struct bh_asked {
 	const struct bh_spoken *spoken; /* never NULL */
 };
 
+/* The own node, not judged as others are: isolation does not bind it, and rules without peers do not mean it. */
+static inline bool bh_host_is_free(const struct bh_asked *q)
+{
+	return q->own_node && !(q->dir == BH_DIR_INGRESS && q->subject->host_judged);
+}
+
 /* ---- explain_match.c ---- */
 
 /* Is @ep a subject of the policy? */

@@ -342,7 +342,7 @@ static enum bh_truth part_matches(unsigned part, const struct bh_asked *q,
 enum bh_truth bh_rule_match(const struct bh_asked *q, const struct bh_policy *p,
 			    const struct bh_rule *r, unsigned *ret_failed, struct bh_buf *b)
 {
-	bool closed = bh_rule_is_closed(r) && !q->own_node;
+	bool closed = bh_rule_is_closed(r) && !bh_host_is_free(q);
 	bool open = false;
 
 	*ret_failed = 0;

@@ -155,7 +155,7 @@ static int look_add(const struct bh_asked *q, const struct bh_look *l, uint64_t 
 static bool would_isolate(const struct bh_asked *q, const struct bh_trace *t,
 			  const struct bh_policy *p)
 {
-	if (!p->isolates[q->dir] || q->own_node)
+	if (!p->isolates[q->dir] || bh_host_is_free(q))
 		return false;
 	for (size_t i = 0; i < t->n_looks; i++) {
 		if (t->looks[i].policy == p && t->looks[i].truth != BH_FALSE)

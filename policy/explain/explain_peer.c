@@ -291,7 +291,7 @@ static bool names_match(struct bh_buf *b, const struct bh_asked *q, const struct
 	return false;
 }
 
-/* The own node is meant by nothing else, and by nothing in policies of the standard kinds. */
+/* The own node is meant by no other peer, and by none in policies of the standard kinds. */
 static bool means_own_node(const struct bh_policy *pol, const struct bh_peer *p)
 {
 	if (pol->kind != BH_KIND_TRAFFIC_POLICY && pol->kind != BH_KIND_CLUSTER_TRAFFIC_POLICY)
@@ -327,12 +327,15 @@ static bool peer_matches(struct bh_buf *b, const struct bh_asked *q, const struc
 static bool own_node_matches(const struct bh_asked *q, const struct bh_policy *pol,
 			     const struct bh_rule *r, struct bh_buf *b)
 {
+	if (r->n_peers == 0 && !bh_host_is_free(q))
+		return true;
 	for (size_t i = 0; i < r->n_peers; i++) {
 		if (means_own_node(pol, &r->peers[i]))
 			return true;
 	}
-	BH_SAY(b, "%s is the node that %s/%s runs on, which only entity host, nodes or all mean",
-	       peer_word(q), q->subject->ns, q->subject->name);
+	BH_SAY(b, "%s is the node that %s/%s runs on, which only entity host, nodes or all mean%s",
+	       peer_word(q), q->subject->ns, q->subject->name,
+	       bh_host_is_free(q) ? "" : ", or a rule without peers");
 	return false;
 }
 

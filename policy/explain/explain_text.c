@@ -307,7 +307,7 @@ void bh_explain_put_tier(struct bh_buf *b, const struct bh_explain_run *x,
 	bh_buf_puts(b, "no rule of ");
 	put_policies(b, s, tier);
 	bh_buf_puts(b, " decides");
-	if (tier == BH_TIER_APPLICATION && s->asked.own_node)
+	if (tier == BH_TIER_APPLICATION && bh_host_is_free(&s->asked))
 		bh_buf_puts(b, ", and isolation does not bind traffic with the own node");
 	else if (tier == BH_TIER_APPLICATION)
 		bh_buf_printf(b, ", and none isolates it for %s", bh_dir_name(s->dir));

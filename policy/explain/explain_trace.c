@@ -118,7 +118,7 @@ static const struct bh_look *first_from(const struct bh_trace *t, uint64_t from)
 
 static bool is_isolated(const struct bh_asked *q, const struct bh_trace *t)
 {
-	for (size_t i = 0; i < t->n_policies && !q->own_node; i++) {
+	for (size_t i = 0; i < t->n_policies && !bh_host_is_free(q); i++) {
 		if (t->policies[i]->isolates[q->dir] &&
 		    bh_policy_mode_at(t->policies[i], q->now) == BH_MODE_ENFORCE)
 			return true;

@@ -189,19 +189,23 @@ bool lint_peer_within(struct lint *l, const struct bh_policy *bp, const struct b
 	}
 }
 
-bool lint_peers_within(struct lint *l, const struct bh_policy *bp, const struct bh_rule *b,
-		       const struct bh_policy *ap, const struct bh_rule *a)
+bool lint_peers_within(struct lint *l, const struct lint_rule *lb, const struct lint_rule *la)
 {
+	const struct bh_rule *a = la->r, *b = lb->r;
 	bool any = lint_any_peer(a), host = lint_has_entity(a, BH_ENTITY_ALL);
 
+	/*
+	 * Of what comes in, a rule without peers may mean the own node too (hostToContainer), which no block does: lint
+	 * does not know all who may be selected.
+	 */
 	if (b->n_peers == 0)
-		return any;
+		return lb->dir == BH_DIR_EGRESS ? any : a->n_peers == 0 || host;
 	for (size_t i = 0; i < b->n_peers; i++) {
 		bool found = any && b->peers[i].kind != BH_PEER_UNKNOWN &&
 			     (host || !touches_host(&b->peers[i]));
 
 		for (size_t k = 0; !found && k < a->n_peers; k++)
-			found = lint_peer_within(l, bp, &b->peers[i], ap, &a->peers[k]);
+			found = lint_peer_within(l, lb->p, &b->peers[i], la->p, &a->peers[k]);
 		if (!found)
 			return false;
 	}

@@ -117,8 +117,8 @@ bool lint_prefix_covered(struct lint_steps *s, const struct bh_prefix *p,
 			 const struct bh_prefix *by, size_t n);
 bool lint_peer_within(struct lint *l, const struct bh_policy *bp, const struct bh_peer *b,
 		      const struct bh_policy *ap, const struct bh_peer *a);
-bool lint_peers_within(struct lint *l, const struct bh_policy *bp, const struct bh_rule *b,
-		       const struct bh_policy *ap, const struct bh_rule *a);
+/* Both of one direction. */
+bool lint_peers_within(struct lint *l, const struct lint_rule *b, const struct lint_rule *a);
 bool lint_ports_within(struct lint_steps *s, const struct bh_rule *b, const struct bh_rule *a);
 bool lint_speech_within(struct lint_steps *s, const struct bh_rule *b, const struct bh_rule *a);
 /* Every peer there is but the own node, and perhaps that too. */

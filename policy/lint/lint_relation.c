@@ -124,7 +124,7 @@ static bool covers(struct lint *l, const struct lint_rule *a, const struct lint_
 		if (!lint_scope_within(l, &sb, &sa))
 			return false;
 	}
-	return lint_peers_within(l, b->p, b->r, a->p, a->r);
+	return lint_peers_within(l, b, a);
 }
 
 /* What is refused is not recorded by alert and log rules. But it must be refused: nothing before lets it out. */
@@ -210,7 +210,8 @@ enum lint_why lint_relation(struct lint *l, size_t ia, size_t ib)
 }
 
 /*
- * Baseline is not asked where a policy isolates: except about the own node, which isolation does not touch.
+ * Baseline is not asked where a policy isolates: except about the own node, which isolation does not touch. (Where it
+ * does, by hostToContainer, rules without peers mean the node too, and are not asked either.)
  */
 bool lint_isolated_by(struct lint *l, const struct lint_rule *b, const struct bh_policy *p)
 {

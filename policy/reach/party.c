@@ -196,14 +196,30 @@ static int node_parties(struct making *m)
 	return group(m, BH_PARTY_NODES, s, n);
 }
 
-/* Some policy says more of the own node than that it may do everything. */
+/*
+ * Some policy says more of the own node than that it may do everything. A subject without a row of its own for its node
+ * has that of "any", which comes before it.
+ */
 static bool speaks_of_host(const struct bh_ruleset *rs)
 {
-	for (size_t i = 0; i < rs->n[BH_RS_CELLS]; i++) {
-		const struct bh_cell *c = &rs->cells[i];
+	const struct bh_cell *cells = rs->cells;
+	size_t n = rs->n[BH_RS_CELLS], end;
 
-		if (c->peer == BH_CLASS_HOST &&
-		    (bh_word_verdict(c->word) != BH_WORD_ALLOW || (c->word & BH_WORD_REPORT)))
+	for (size_t i = 0; i < n; i = end) {
+		bool any = false, own = false, more = false;
+
+		for (end = i; end < n && cells[end].dir == cells[i].dir &&
+			      cells[end].subject == cells[i].subject;
+		     end++) {
+			const struct bh_cell *c = &cells[end];
+			bool says =
+			    bh_word_verdict(c->word) != BH_WORD_ALLOW || (c->word & BH_WORD_REPORT);
+
+			any |= c->peer == BH_PEER_ANY && says;
+			own |= c->peer == BH_CLASS_HOST;
+			more |= c->peer == BH_CLASS_HOST && says;
+		}
+		if (own ? more : any)
 			return true;
 	}
 	return false;

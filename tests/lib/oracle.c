@@ -162,7 +162,7 @@ static void reaches_add(struct question *x, const struct known_policy *k)
 
 	for (size_t i = 0; i < k->p->n_rules[q->dir]; i++) {
 		const struct bh_rule *r = &k->p->rules[q->dir][i];
-		bool everything = !q->own_node && oracle_has_unknown_peer(r) &&
+		bool everything = !oracle_spares(q) && oracle_has_unknown_peer(r) &&
 				  (r->action == BH_ACTION_DENY || r->action == BH_ACTION_PASS);
 
 		if (!k->holds[q->dir][i])
@@ -334,7 +334,7 @@ static struct oracle_answer as_a_set(const struct question *x, const struct know
 	h = first_of(x, tried, BH_ACTION_ALLOW, BH_ACTION_ALLOW, false);
 	if (h)
 		return by_rule(ORACLE_ALLOW, h);
-	if (!isolator || x->q->own_node)
+	if (!isolator || oracle_spares(x->q))
 		return (struct oracle_answer){ ORACLE_INVALID };
 	h = first_of(x, tried, BH_ACTION_ALLOW, BH_ACTION_ALLOW, true);
 	if (!h)
@@ -360,8 +360,8 @@ static struct oracle_answer verdict(const struct question *x, const struct known
 		a = in_order(x, BH_TIER_BASELINE, tried);
 	if (a.word == ORACLE_INVALID)
 		a = (struct oracle_answer){ ORACLE_ALLOW,
-					    x->q->own_node ? BH_REASON_HOST
-							   : BH_REASON_NOT_ISOLATED,
+					    oracle_spares(x->q) ? BH_REASON_HOST
+								: BH_REASON_NOT_ISOLATED,
 					    NULL, NULL, false };
 	return a;
 }

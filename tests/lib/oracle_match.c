@@ -226,11 +226,18 @@ static bool peer_matches(const struct oracle_world *w, const struct oracle_query
 	return false;
 }
 
+bool oracle_spares(const struct oracle_query *q)
+{
+	if (!q->own_node)
+		return false;
+	return q->dir == BH_DIR_EGRESS || !q->subject->host_judged;
+}
+
 bool oracle_peers_match(const struct oracle_world *w, const struct oracle_query *q,
 			const struct bh_policy *p, const struct bh_rule *r)
 {
 	if (r->n_peers == 0)
-		return !q->own_node;
+		return !oracle_spares(q);
 	for (size_t i = 0; i < r->n_peers; i++) {
 		if (peer_matches(w, q, p, &r->peers[i]))
 			return true;

@@ -17,6 +17,11 @@ struct oracle_world {
 
 bool oracle_selects(const struct oracle_world *w, const struct bh_policy *p,
 		    const struct bh_endpoint *ep);
+/*
+ * The peer is the own node and is spared what binds everybody: isolation, rules without peers, what denies everything.
+ * What it opens to an endpoint with hostToContainer: policy is not.
+ */
+bool oracle_spares(const struct oracle_query *q);
 /* One of the peers matches, or none is written. A peer of a later version matches nothing. */
 bool oracle_peers_match(const struct oracle_world *w, const struct oracle_query *q,
 			const struct bh_policy *p, const struct bh_rule *r);

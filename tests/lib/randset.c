@@ -168,6 +168,8 @@ struct bh_endpoint *rs_endpoint_random(struct rnd *r, unsigned i, const struct r
 		snprintf(name, sizeof(name), "node-%u", rnd_below(r, c->nodes));
 		ep->node = rs_copy(name);
 	}
+	if (c->features & RANDSET_HOST)
+		ep->host_judged = rnd_one_in(r, 3);
 	return ep;
 }
 

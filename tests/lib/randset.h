@@ -33,7 +33,8 @@ enum {
 	RANDSET_ICMP = 1 << 8,    /* types and codes; ports that come to nothing */
 	RANDSET_UNKNOWN = 1 << 9, /* peers of a later version */
 	RANDSET_FAIL = 1 << 10,   /* fail modes, switches, proxy headers: rule by rule */
-	RANDSET_ALL = (1 << 11) - 1,
+	RANDSET_HOST = 1 << 11,   /* hostToContainer: policy */
+	RANDSET_ALL = (1 << 12) - 1,
 };
 
 struct randset_config {
@@ -80,6 +81,7 @@ enum randset_kind {
 	RANDSET_EP_MOVED, /* another address */
 	RANDSET_EP_LOCAL, /* here, or no longer */
 	RANDSET_EP_PORTS,
+	RANDSET_EP_HOST,  /* its node is judged like others, or no longer */
 	RANDSET_EP_KINDS, /* up to here one endpoint changes */
 	RANDSET_POLICY_ADDED = RANDSET_EP_KINDS,
 	RANDSET_POLICY_REMOVED,

@@ -96,6 +96,7 @@ static struct bh_endpoint *endpoint_copy(const struct bh_endpoint *ep)
 	n->name = rs_copy(ep->name);
 	n->node = ep->node ? rs_copy(ep->node) : NULL;
 	n->local = ep->local;
+	n->host_judged = ep->host_judged;
 	for (size_t i = 0; i < ep->labels.n; i++) {
 		if (bh_labels_set(&n->labels, ep->labels.items[i].key, ep->labels.items[i].value) <
 		    0)
@@ -180,6 +181,9 @@ static bool endpoint_change(struct randset *w, enum randset_kind kind, struct ra
 		break;
 	case RANDSET_EP_PORTS:
 		endpoint_ports_change(w, ep);
+		break;
+	case RANDSET_EP_HOST:
+		ep->host_judged = !ep->host_judged;
 		break;
 	default: /* gone */
 		bh_endpoint_free(ep);
@@ -323,6 +327,7 @@ bool randset_change(struct randset *w, enum randset_kind kind, struct randset_ch
 		[RANDSET_EP_MOVED] = "endpoint has another address",
 		[RANDSET_EP_LOCAL] = "endpoint local or no longer",
 		[RANDSET_EP_PORTS] = "endpoint has other ports",
+		[RANDSET_EP_HOST] = "endpoint's node judged otherwise",
 		[RANDSET_POLICY_ADDED] = "policy added",
 		[RANDSET_POLICY_REMOVED] = "policy removed",
 		[RANDSET_POLICY_ALTERED] = "policy altered",

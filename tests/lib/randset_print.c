@@ -165,7 +165,8 @@ static void put_endpoint(struct bh_buf *b, const struct bh_endpoint *ep)
 {
 	char l4[8];
 
-	bh_buf_printf(b, "  endpoint %s/%s%s", ep->ns, ep->name, ep->local ? " local" : "");
+	bh_buf_printf(b, "  endpoint %s/%s%s%s", ep->ns, ep->name, ep->local ? " local" : "",
+		      ep->host_judged ? " hostToContainer=policy" : "");
 	put_labels(b, &ep->labels);
 	put_addrs(b, ep->addrs, ep->n_addrs);
 	for (size_t i = 0; i < ep->n_ports; i++)
