@@ -380,13 +380,14 @@ static json_t *endpoint_json(const struct bh_agent *a, const struct bh_endpoint 
 			append(classes, json_integer(ac->cls));
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:s, s:s, s:s?, s:s?, s:s?, s:s?, s:o, "
-			 "s:o}",
+			 "s:o, s:s}",
 			 "id", e->id, "name", e->name, "namespace", e->ns, "labels",
 			 labels_json(&e->labels), "addresses", addrs, "local", (int)e->local,
 			 "source", ep ? "cni" : "manifest", "state",
 			 enforced ? "enforced" : "quarantined", "network", ep ? ep->network : NULL,
 			 "ifname", ep ? ep->ifname : NULL, "hostIf", ep ? ep->host_if : NULL,
-			 "node", e->node, "classes", classes, "ports", ports_json(e));
+			 "node", e->node, "classes", classes, "ports", ports_json(e),
+			 "hostToContainer", e->host_judged ? "policy" : "allow");
 }
 
 enum MHD_Result bh_api_endpoints(struct bh_request *q)

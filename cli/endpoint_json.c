@@ -105,6 +105,21 @@ static int copy_str(const json_t *v, const char *key, bool must, char **ret, str
 	return *ret ? 0 : bh_err_set(err, -ENOMEM, "out of memory");
 }
 
+/* An agent that does not say it does not know it: there it is allow. */
+static int host_from_json(const json_t *v, struct bh_endpoint *e, struct bh_err *err)
+{
+	const char *s = "allow";
+	int r = bh_json_str(v, "hostToContainer", &s, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	e->host_judged = bh_streq(s, "policy");
+	if (!e->host_judged && !bh_streq(s, "allow"))
+		return bh_err_set(err, -EINVAL, "\"hostToContainer\" \"%s\" is not allow or policy",
+				  s);
+	return 0;
+}
+
 int bh_endpoint_from_json(const json_t *v, struct bh_endpoint **ret, bool *ret_quarantined,
 			  struct bh_err *err)
 {
@@ -132,6 +147,8 @@ int bh_endpoint_from_json(const json_t *v, struct bh_endpoint **ret, bool *ret_q
 		r = bh_json_arr(v, "addresses", &addrs, err);
 	if (r == 0)
 		r = addrs_from_json(addrs, e, err);
+	if (r == 0)
+		r = host_from_json(v, e, err);
 	if (r < 0)
 		return r;
 	r = bh_json_arr(v, "ports", &ports, err);

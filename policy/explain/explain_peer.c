@@ -333,9 +333,9 @@ static bool own_node_matches(const struct bh_asked *q, const struct bh_policy *p
 		if (means_own_node(pol, &r->peers[i]))
 			return true;
 	}
-	BH_SAY(b, "%s is the node that %s/%s runs on, which only entity host, nodes or all mean%s",
+	BH_SAY(b, "%s is the node that %s/%s runs on, which only %sentity host, nodes or all mean",
 	       peer_word(q), q->subject->ns, q->subject->name,
-	       bh_host_is_free(q) ? "" : ", or a rule without peers");
+	       bh_host_is_free(q) ? "" : "rules without peers and ");
 	return false;
 }
 

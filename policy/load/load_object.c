@@ -254,6 +254,7 @@ static void endpoint_spec(struct bh_load *l, const struct bh_yaml_node *n, struc
 		name(l, got[BH_F_EP_NODE].value, "node", bh_name_loose, &e->node);
 	if (got[BH_F_EP_LOCAL].value)
 		e->local = got[BH_F_EP_LOCAL].value->boolean;
+	e->host_judged = bh_streq(bh_node_str(got[BH_F_EP_HOST_TO_CONTAINER].value), "policy");
 	ports = got[BH_F_EP_PORTS].value;
 	if (!ports)
 		return;

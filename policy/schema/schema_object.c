@@ -12,6 +12,7 @@
 	 BH_IN_BASELINE_ADMIN_NETWORK_POLICY)
 
 static const char *const l4_names[] = { "TCP", "UDP", "SCTP", NULL };
+static const char *const host_to_container[] = { "allow", "policy", NULL };
 
 static const struct bh_field meta_fields[] = {
 	[BH_F_META_NAME] = { .name = "name",
@@ -102,12 +103,20 @@ static const struct bh_field endpoint_spec_fields[] = {
 	[BH_F_EP_PORTS] = { .name = "ports",
 			    LIST_OF_MAPS(&bh_object_endpoint_port),
 			    .help = "ports that policies can name" },
+	[BH_F_EP_HOST_TO_CONTAINER] = { .name = "hostToContainer",
+					.type = BH_FIELD_STRING,
+					.values = host_to_container,
+					.otherwise = "allow",
+					.help =
+					    "what its own node opens to it: allow: isolation does "
+					    "not bind it; policy: it is judged as what anybody opens" },
 };
 const struct bh_object bh_object_endpoint_spec =
     OBJECT("spec", "what is known of the endpoint", endpoint_spec_fields);
 
 static const struct bh_field endpoint_fields[] = { TOP_FIELDS(
-    BH_FIELD_MAP, &bh_object_endpoint_spec, BH_FIELD_REQUIRED, "addresses, node, ports") };
+    BH_FIELD_MAP, &bh_object_endpoint_spec, BH_FIELD_REQUIRED,
+    "addresses, node, ports, hostToContainer") };
 const struct bh_object bh_object_endpoint =
     OBJECT("the endpoint", "an endpoint that this host cannot see", endpoint_fields);
 

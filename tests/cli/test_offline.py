@@ -247,6 +247,35 @@ spec:
     assert lines == {}  # nodes and the rest of the cluster: nothing
 
 
+def test_matrix_of_what_the_own_node_may(tmp_path):
+    # Where its node is nobody special, isolation alone is what a policy says of it.
+    (tmp_path / "all.yaml").write_text("""\
+apiVersion: bulkhead.network/v1alpha1
+kind: Endpoint
+metadata: {name: api, labels: {app: api}}
+spec: {addresses: [10.1.0.9], node: n1, hostToContainer: policy}
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {name: shut}
+spec: {podSelector: {matchLabels: {app: api}}, isolate: ingress}
+""")
+    done = bulkhead("matrix", "--policy", tmp_path, "--ports")
+    assert (done.returncode, done.stderr) == (OK, "")
+    assert done.stdout.splitlines() == ["default/api -> own node: everything", "default/api -> world: everything"]
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new/all.yaml").write_text((tmp_path / "all.yaml").read_text().replace(
+        "isolate: ingress", "isolate: ingress, ingress: [{ports: [80]}]"))
+    done = diff(tmp_path / "all.yaml", tmp_path / "new")
+    assert (done.returncode, done.stdout) == (
+        1, "everybody -> default/api 80/tcp: refused -> allowed (TrafficPolicy default/shut ingress[0])\n")
+    # What goes for the world only leaves the node where it was.
+    (tmp_path / "new/all.yaml").write_text((tmp_path / "all.yaml").read_text().replace(
+        "isolate: ingress", "isolate: ingress, ingress: [{from: [{entity: world}]}]"))
+    done = diff(tmp_path / "all.yaml", tmp_path / "new")
+    assert done.stdout == "world -> default/api everything: refused -> allowed (TrafficPolicy default/shut ingress[0])\n"
+
+
 @pytest.mark.parametrize("args, message", [
     (("--at", "noon"), "--at noon: it is no time like 2031-03-01T18:00:00Z"),
     (("--resolver", "10.0.0"), "--resolver 10.0.0: it is no address"),

@@ -445,6 +445,24 @@ static void test_endpoint(void **state)
 	assert_int_equal(e->n_ports, 1);
 	assert_int_equal(e->ports[0].port, 80);
 	assert_int_equal(e->ports[0].l4, BH_L4_TCP);
+	assert_false(e->host_judged);
+}
+
+static void test_endpoint_and_its_node(void **state)
+{
+	static const char *const said[] = { "allow", "policy" };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(said); i++) {
+		bh_cleanup(bh_endpoint_freep) struct bh_endpoint *e = NULL;
+		char text[256];
+		bool q;
+
+		snprintf(text, sizeof(text),
+			 HEAD "\"labels\":{},\"addresses\":[],\"hostToContainer\":\"%s\"}",
+			 said[i]);
+		e = endpoint(text, &q, 0, NULL);
+		assert_int_equal(e->host_judged, i);
+	}
 }
 
 static void test_endpoint_refused(void **state)
@@ -467,6 +485,8 @@ static void test_endpoint_refused(void **state)
 		{ HEAD "\"labels\":{},\"addresses\":[],\"ports\":[{\"name\":\"x\",\"port\":1,"
 		       "\"protocol\":\"IP\"}]}",
 		  "\"ports\"[0]: \"protocol\" \"IP\" is not TCP, UDP or SCTP", -EINVAL },
+		{ HEAD "\"labels\":{},\"addresses\":[],\"hostToContainer\":\"deny\"}",
+		  "\"hostToContainer\" \"deny\" is not allow or policy", -EINVAL },
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(cases); i++) {
@@ -491,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_path),
 		cmocka_unit_test(test_endpoint),
+		cmocka_unit_test(test_endpoint_and_its_node),
 		cmocka_unit_test(test_endpoint_refused),
 	};
 

@@ -28,7 +28,9 @@ struct input {
 static struct input input_make(uint64_t seed)
 {
 	struct rnd r = { .state = seed };
-	const struct randset_config cfg = { .policies = 7, .endpoints = 9, .local_percent = 100 };
+	const struct randset_config cfg = {
+		.policies = 7, .endpoints = 9, .local_percent = 100, .features = RANDSET_HOST
+	};
 	struct input in = { .n_eps = cfg.endpoints };
 
 	in.set = randset_policies(&r, &cfg);
@@ -92,6 +94,43 @@ static void test_restart_gives_the_same(void **state)
 		bh_compiled_done(&b);
 		input_done(&in);
 	}
+}
+
+/*
+ * One that comes again with the other hostToContainer is of another class, everybody else of the one they were of; with the
+ * first value again it has its number again.
+ */
+static void test_what_its_node_may_comes_and_goes(void **state)
+{
+	struct input in = input_make(11);
+	bh_cleanup(bh_compiler_freep) struct bh_compiler *c = NULL;
+	struct bh_endpoint *ep = in.eps[2];
+	struct bh_compiled first, other, again;
+	struct bh_err err = { .code = 0 };
+	size_t changed = 0;
+
+	assert_true(ep->n_addrs > 0);
+	assert_int_equal(bh_compiler_new(&c), 0);
+	compile(c, &in, 1, &first);
+	ep->host_judged = !ep->host_judged;
+	assert_int_equal(
+	    bh_compile_endpoints(c, &(struct bh_endpoint_change){ 2, ep }, 1, 2, &other, &err), 0);
+	assert_int_equal(first.n_addrs, other.n_addrs);
+	for (size_t i = 0; i < first.n_addrs; i++) {
+		assert_int_equal(first.addrs[i].cls != other.addrs[i].cls,
+				 first.addrs[i].endpoint == 2);
+		changed += first.addrs[i].cls != other.addrs[i].cls;
+	}
+	assert_true(changed > 0);
+	ep->host_judged = !ep->host_judged;
+	assert_int_equal(
+	    bh_compile_endpoints(c, &(struct bh_endpoint_change){ 2, ep }, 1, 3, &again, &err), 0);
+	for (size_t i = 0; i < first.n_addrs; i++)
+		assert_int_equal(first.addrs[i].cls, again.addrs[i].cls);
+	bh_compiled_done(&first);
+	bh_compiled_done(&other);
+	bh_compiled_done(&again);
+	input_done(&in);
 }
 
 /* Endpoints in another order: the same numbers (only the indexes into the list differ). */
@@ -311,6 +350,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_restart_gives_the_same),
 		cmocka_unit_test(test_order_of_endpoints_is_nothing),
+		cmocka_unit_test(test_what_its_node_may_comes_and_goes),
 		cmocka_unit_test(test_meanings_last),
 		cmocka_unit_test(test_dict_waits_before_it_gives_again),
 		cmocka_unit_test(test_dict_oldest_first),
