@@ -241,6 +241,21 @@ static int parse_cont(const json_t *msg, struct bh_ep *ep, struct bh_err *err)
 	return 0;
 }
 
+/* Records of older plugins do not have it. What is neither of the two is no endpoint: not a lenient one. */
+static int parse_host_to_container(const json_t *msg, struct bh_endpoint *e, struct bh_err *err)
+{
+	const char *s = "allow";
+	int r = bh_json_str(msg, "hostToContainer", &s, err);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	e->host_judged = strcmp(s, "policy") == 0;
+	if (!e->host_judged && strcmp(s, "allow") != 0)
+		return bh_err_set(err, -EINVAL, "hostToContainer '%.32s' is not allow or policy",
+				  s);
+	return 0;
+}
+
 int bh_attachment_parse(const json_t *msg, const char *node, struct bh_ep **ret, struct bh_err *err)
 {
 	bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
@@ -275,6 +290,8 @@ int bh_attachment_parse(const json_t *msg, const char *node, struct bh_ep **ret,
 		r = parse_host(msg, ep, err);
 	if (r == 0)
 		r = parse_cont(msg, ep, err);
+	if (r == 0)
+		r = parse_host_to_container(msg, e, err);
 	if (r < 0)
 		return r;
 	if (bh_json_str(msg, "mode", &mode, NULL) < 0)

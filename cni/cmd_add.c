@@ -208,15 +208,16 @@ static int make_record(struct add *s, const char *phase, struct bh_err *err)
 		(void)json_array_append_new(ips, json_string(bh_addr_format(&s->ips[i], text)));
 	o = json_pack(
 	    "{s:i, s:s, s:s, s:s, s:s, s:s, s:{s:s, s:I, s:s}, s:{s:s, s:I, s:s}, s:o, s:s, s:s, "
-	    "s:O, s:b, s:O, s:O, s:s, s:s, s:s, s:I, s:I}",
+	    "s:O, s:b, s:s, s:O, s:O, s:s, s:s, s:s, s:I, s:I}",
 	    "v", 1, "op", "add", "network", s->at.network, "id", s->at.id, "ifname", s->at.ifname,
 	    "netns", s->args->netns, "host", "name", s->at.host_name, "index",
 	    (json_int_t)w->host_index, "mac", bh_mac_format(w->host_mac, host_mac), "cont", "name",
 	    s->at.ifname, "index", (json_int_t)w->cont_index, "mac",
 	    bh_mac_format(w->cont_mac, cont_mac), "ips", ips, "name", s->wl.name, "namespace",
-	    s->wl.ns, "labels", s->wl.labels, "labelsFinal", c->labels_final, "ports", s->wl.ports,
-	    "cniArgs", s->wl.cni_args, "mode", "main", "boot", s->at.boot, "phase", phase,
-	    "netnsDev", (json_int_t)s->cont.dev, "netnsIno", (json_int_t)s->cont.ino);
+	    s->wl.ns, "labels", s->wl.labels, "labelsFinal", c->labels_final, "hostToContainer",
+	    c->host_judged ? "policy" : "allow", "ports", s->wl.ports, "cniArgs", s->wl.cni_args,
+	    "mode", "main", "boot", s->at.boot, "phase", phase, "netnsDev", (json_int_t)s->cont.dev,
+	    "netnsIno", (json_int_t)s->cont.ino);
 	if (!o)
 		return bh_err_set(err, -EINVAL, "a name or a path of the container is not UTF-8");
 	json_decref(s->record);

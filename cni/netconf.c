@@ -148,6 +148,20 @@ enum bh_cni_code bh_netconf_load(const char *data, size_t size, struct bh_netcon
 	return BH_CNI_OK;
 }
 
+static enum bh_cni_code read_host_to_container(struct bh_netconf *c, struct bh_cni_error *e)
+{
+	const char *s;
+	enum bh_cni_code code = string_of(c->root, "hostToContainer", "allow", &s, e);
+
+	if (code)
+		return code;
+	c->host_judged = bh_streq(s, "policy");
+	if (!c->host_judged && !bh_streq(s, "allow"))
+		return bh_cni_fail(e, BH_CNI_CONFIG,
+				   "hostToContainer '%.32s' must be allow or policy", s);
+	return BH_CNI_OK;
+}
+
 static enum bh_cni_code read_policy_keys(struct bh_netconf *c, struct bh_cni_error *e)
 {
 	static const char *const sources[] = { "cni", "docker", "podman", "containerd" };
@@ -164,7 +178,7 @@ static enum bh_cni_code read_policy_keys(struct bh_netconf *c, struct bh_cni_err
 	c->labels_final = bh_streq(s, "cni");
 	for (size_t i = 0; i < BH_ARRAY_SIZE(sources); i++)
 		if (bh_streq(s, sources[i]))
-			return BH_CNI_OK;
+			return read_host_to_container(c, e);
 	return bh_cni_fail(e, BH_CNI_CONFIG,
 			   "labelsFrom '%.32s' must be cni, docker, podman or containerd", s);
 }

@@ -41,6 +41,7 @@ struct bh_netconf {
 	json_t *prev;        /* prevResult, or NULL */
 	int64_t agent_timeout_ms;
 	bool labels_final; /* labelsFrom is "cni": nobody will bring more */
+	bool host_judged;  /* hostToContainer is "policy": what the node opens is judged too */
 	/* bh_netconf_wiring() */
 	struct bh_ranges ranges;
 	struct bh_prefix *routes; /* instead of the default routes */

@@ -152,6 +152,7 @@ def test_bad_environment(scene, env):
     {"ipam": {"ranges": [["10.0.0.0/24"]], "exclude": ["x"]}},
     {"ipam": {"ranges": [["10.0.0.0/24"]], "routes": [{"dst": "x"}]}}, {"mtu": 100}, {"mtu": "1500"}, {"mtu": 70000},
     {"agentTimeout": "soon"}, {"agentTimeout": 10}, {"onAgentDown": "ignore"}, {"labelsFrom": "magic"},
+    {"hostToContainer": "deny"}, {"hostToContainer": True},
     {"args": {"cni": {"labels": "app=web"}}}, {"args": {"cni": {"labels": [{"key": "a"}]}}},
     {"args": {"cni": {"labels": {"a": 1}}}}, {"args": {"cni": {"ports": [{"name": "http", "port": 0}]}}},
     {"args": {"cni": {"ips": ["10.99.0.1"]}}}, {"runtimeConfig": {"mac": "02:00:00:00:00"}},
@@ -424,6 +425,15 @@ def test_names(scene, args, name, ns):
 def test_labels_that_an_engine_will_bring(scene):
     scene.add(labelsFrom="docker")
     assert scene.agent.ops("add")[0]["labelsFinal"] is False
+
+
+@pytest.mark.parametrize("conf,told", [({}, "allow"), ({"hostToContainer": "allow"}, "allow"),
+                                       ({"hostToContainer": "policy"}, "policy")], ids=str)
+def test_what_the_host_opens(scene, conf, told):
+    scene.add(**conf)
+    assert scene.agent.ops("add")[0]["hostToContainer"] == told
+    (record,) = [json.loads(Path(scene.run_dir, f).read_text()) for f in scene.files("attachments")]
+    assert record["hostToContainer"] == told
 
 
 # -- a failed ADD leaves nothing

@@ -146,6 +146,7 @@ static void test_add_request_with_the_least(void **state)
 	assert_null(ep->host_if);
 	assert_false(ep->has_mac);
 	assert_true(ep->routed);
+	assert_false(ep->e->host_judged); /* as from a plugin that does not know it */
 }
 
 /* What another plugin wired may be on a bridge. */
@@ -159,6 +160,24 @@ static void test_add_request_of_a_chain(void **state)
 			 0);
 	assert_false(ep->has_mac);
 	assert_false(ep->routed);
+}
+
+static void test_what_the_host_opens(void **state)
+{
+	static const char *const said[] = { "allow", "policy" };
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(said); i++) {
+		bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
+		char text[256];
+
+		snprintf(
+		    text, sizeof(text),
+		    "{\"network\":\"n\",\"id\":\"abc\",\"ifname\":\"eth0\",\"ips\":[\"10.0.0.1\"],"
+		    "\"hostToContainer\":\"%s\"}",
+		    said[i]);
+		assert_int_equal(parse(text, &ep, NULL), 0);
+		assert_int_equal(ep->e->host_judged, i);
+	}
 }
 
 static void test_add_requests_that_are_wrong(void **state)
@@ -186,6 +205,9 @@ static void test_add_requests_that_are_wrong(void **state)
 		  "label 'a' is not a string" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"labels\":[]}", "labels" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"labelsFinal\":\"yes\"}", "labelsFinal" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"hostToContainer\":\"\"}",
+		  "hostToContainer '' is not allow or policy" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"hostToContainer\":true}", "hostToContainer" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"ports\":[{\"name\":\"x\",\"port\":0}]}",
 		  "port is 0" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"ports\":[{\"name\":\"x\",\"port\":70000}]}",
@@ -373,6 +395,7 @@ int main(void)
 		cmocka_unit_test(test_add_request),
 		cmocka_unit_test(test_add_request_with_the_least),
 		cmocka_unit_test(test_add_request_of_a_chain),
+		cmocka_unit_test(test_what_the_host_opens),
 		cmocka_unit_test(test_add_requests_that_are_wrong),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_records),
