@@ -381,6 +381,69 @@ def test_a_container_is_kept_off_its_node(scene, family, action):
     assert topo.http_get(web, own, port=8023) and topo.http_get(node, address, port=8080)
 
 
+JUDGED = """
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: web, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: both
+  ingress:
+  - {{name: addresses, from: [{{ipBlock: {{cidr: 0.0.0.0/0}}}}, {{ipBlock: {{cidr: "::/0"}}}}], ports: [8080]}}
+  - {{name: somebody, {rule}ports: [80]}}
+"""
+
+
+def test_what_the_node_opens_is_judged(scene, family):
+    """hostToContainer: policy: the node is anybody to a container that it opens something to, and only there."""
+    node, own = scene.netns, NODE_ADDRESS[family]
+    node.run("ip", "addr", "add", own, "dev", "lo")
+    topo.nginx(node, scene.dir / "node", 8022)
+    judged = scene.containers["judged"] = topo.Container(scene, "judged", {"app": "web"})
+    judged.add(hostToContainer="policy")
+    for port in (80, 8080):
+        topo.nginx(judged, scene.dir / f"judged{port}", port)
+    address = judged.addrs[family]
+    assert topo.http_get(node, address)  # nobody isolates it
+    scene.apply(JUDGED.format(rule="from: [{entity: world}], "))
+    assert not topo.http_get(node, address) and topo.http_get(node, scene.web.addrs[family])
+    record = scene.wait_record(src__kind="node", dst__name="judged", flow__ipv=family, flow__dport=80)
+    assert record["reason"] == "default_deny" and record["action"] == "drop"
+    assert [(v["dir"], v["policy"]["name"]) for v in record["verdicts"]] == [("ingress", "web")]
+    # No block of addresses means the own node, whatever address it has.
+    assert not topo.http_get(node, address, port=8080) and topo.http_get(scene.client, address, port=8080)
+    # What the container opens is as it ever was: its node answers.
+    assert topo.http_get(judged, own, port=8022)
+    listed = {e["name"]: e["hostToContainer"] for e in json.loads(scene.api("/v1/endpoints").stdout)["endpoints"]}
+    assert listed["judged"] == "policy" and listed["web"] == "allow"
+    for rule in ("", "from: [{entity: host}], "):
+        scene.apply(JUDGED.format(rule=rule))
+        assert topo.http_get(node, address)
+        assert not topo.http_get(node, address, port=8080)
+        scene.apply(JUDGED.format(rule="from: [{entity: world}], "))
+        assert not topo.http_get(node, address)
+    # A deny rule without peers means it too, and an agent that comes back knows from the record.
+    scene.apply(JUDGED.format(rule="action: reject, "))
+    assert not topo.http_get(node, address) and topo.http_get(node, scene.web.addrs[family])
+    assert scene.wait_record(src__kind="node", dst__name="judged", action="reject")["reason"] == "l3l4_denied"
+    scene.kill_agent()
+    scene.start_agent()
+    assert not topo.http_get(node, address) and topo.http_get(node, scene.web.addrs[family])
+
+
+def test_a_container_that_comes_back_from_another_network(scene, family):
+    """The same container, its network's configuration changed in between."""
+    node, c = scene.netns, topo.Container(scene, "again", {"app": "web"})
+    node.run("ip", "addr", "add", NODE_ADDRESS[family], "dev", "lo")
+    scene.containers["again"] = c
+    scene.apply(JUDGED.format(rule="from: [{entity: world}], "))
+    topo.nginx(c, scene.dir / "again")
+    for conf, reached in (({}, True), ({"hostToContainer": "policy"}, False), ({"hostToContainer": "allow"}, True)):
+        c.add(**conf)
+        assert topo.http_get(node, c.addrs[family]) == reached
+        c.cni("DEL")
+
+
 def test_what_is_spoken_with_the_node(scene, family):
     """A container may speak HTTP with its node and nothing else; both ends of anything else are reset."""
     web, node, own = scene.web, scene.netns, NODE_ADDRESS[family]

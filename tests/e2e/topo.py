@@ -87,17 +87,20 @@ class Container(Netns):
     def __init__(self, host, name, labels, ns="shop"):
         super().__init__(f"{host.netns.name}-{name}")
         self.host, self.label, self.labels, self.k8s_ns = host, name, labels, ns
-        self.addrs = {}
+        self.addrs, self.conf = {}, {}
 
     def cni(self, command, check=True, **conf):
         args = ";".join(["IgnoreUnknown=1", f"BULKHEAD_NAMESPACE={self.k8s_ns}", f"BULKHEAD_NAME={self.label}",
                          *(f"LABEL_{k}={v}" for k, v in self.labels.items())])
         env = dict(os.environ, CNI_COMMAND=command, CNI_CONTAINERID=self.name, CNI_NETNS=self.path,
                    CNI_IFNAME="eth0", CNI_PATH=str(CNI.parent), CNI_ARGS=args)
-        return run(*self.host.netns.command(CNI), stdin=json.dumps({**self.host.network, **conf}), env=env,
+        return run(*self.host.netns.command(CNI), stdin=json.dumps({**self.host.network, **self.conf, **conf}),
+                   env=env,
                    check=check)
 
-    def add(self):
+    def add(self, **conf):
+        """What else stands in the network's configuration stays for the calls that follow."""
+        self.conf = conf
         result = json.loads(self.cni("ADD").stdout)
         for ip in result["ips"]:
             address = ip["address"].split("/")[0]
