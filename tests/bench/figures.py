@@ -1,0 +1,233 @@
+"""From the blocks that tests/bench/dataplane measured to figures, targets and tables.
+
+Of each measure the quarter of rounds is looked at in which all configurations together were fastest: a round in which
+the machine did something else says little. The figure of a configuration is the median of its blocks in those.
+"""
+import platform
+import statistics
+
+NONE = "no rules"
+AGAIN = "no rules, again"
+CONNTRACK = "conntrack alone"
+QUEUE = "user space judges"
+NAMES = {"linear": "linear rules", "chains": "chain per endpoint"}
+
+ENDPOINT_MS, POLICY_MS, AT = 2, 10, 10000
+NEW_NS = 1200
+BULK, CONNECTIONS, FLAT = 0.97, 0.85, 0.05
+
+
+def product(endpoints, policies, both=False):
+    return f"Bulkhead {endpoints} x {policies}" + (", both directions" if both else "")
+
+
+def other(kind, n):
+    return f"{NAMES[kind]} {n} x {n}"
+
+
+def size(key):
+    """(endpoints, policies) of a key; None: it has none."""
+    words = key.split(",")[0].split()
+    return (int(words[-3]), int(words[-1])) if len(words) > 3 and words[-2] == "x" else None
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as f:
+        models = [line.split(":")[1].strip() for line in f if line.startswith("model name")]
+    return {"processor": models[0] if models else platform.machine(), "processors": len(models),
+            "kernel": ".".join(platform.release().split("-")[0].split(".")[:2])}
+
+
+def quantile(values, q):
+    values = sorted(values)
+    return values[min(len(values) - 1, int(q * len(values)))]
+
+
+def quiet(blocks):
+    """key -> ns of a unit."""
+    n = len(next(iter(blocks.values())))
+    median = {key: statistics.median(v) for key, v in blocks.items()}
+    score = [sum(v[r] / median[key] for key, v in blocks.items()) for r in range(n)]
+    best = sorted(range(n), key=score.__getitem__)[:max(1, n // 4)]
+    return {key: statistics.median(v[r] for r in best) for key, v in blocks.items()}
+
+
+def rows(results):
+    """One for each measure and configuration."""
+    found = []
+    for measure, blocks in results["measures"].items():
+        ns = quiet(blocks)
+        for key in blocks:
+            base = CONNTRACK if CONNTRACK in ns else f"{CONNTRACK}, {size(key)[0]}" if size(key) else key
+            found.append({"measure": measure, "key": key, "ns": ns[key], "of_none": rate(ns, NONE, key),
+                          "of_conntrack": rate(ns, base, key), "over_conntrack": ns[key] - ns[base]})
+    return found
+
+
+def rate(ns, base, key):
+    """How many a second, in proportion to the base."""
+    return ns[base] / ns[key] if base in ns else None
+
+
+def changes(results, key):
+    """What a change took, ms: name -> part -> [p50, p99]."""
+    load = results["loads"].get(key, {})
+    found = {}
+    for name in ("endpoint_add", "endpoint_del", "policy"):
+        if not isinstance(load.get(name), dict):
+            continue
+        parts = dict(load[name])
+        parts["all"] = [sum(v) for v in zip(*load[name].values())]
+        found[name] = {part: [quantile(v, 0.5), quantile(v, 0.99)] for part, v in parts.items()}
+    return found
+
+
+def pick(rows_, measure, key):
+    return next((r for r in rows_ if r["measure"] == measure and r["key"] == key), None)
+
+
+def products(rows_, measure):
+    return [r for r in rows_ if r["measure"] == measure and r["key"].startswith("Bulkhead") and "both" not in r["key"]]
+
+
+# ---- targets ----
+
+def target(row, value, text, met):
+    return {"row": row, "value": value, "text": text, "met": met}
+
+
+def flat(rows_, measure):
+    """Ten endpoints against more, for each number of policies: what a unit costs."""
+    found = []
+    for r in products(rows_, measure):
+        endpoints, policies = size(r["key"])
+        base = pick(rows_, measure, product(10, policies))
+        if endpoints == 10 or not base:
+            continue
+        change = r["ns"] / base["ns"] - 1
+        found.append(target(f"{measure}, flat, {r['key']}", change,
+                            f"{change:+.1%} against 10 endpoints; target: within {FLAT:.0%}", abs(change) <= FLAT))
+    return found
+
+
+def targets(results, rows_):
+    found = []
+    for r in products(rows_, "bulk"):
+        alone = pick(rows_, "bulk", CONNTRACK)
+        found.append(target(f"bulk throughput, {r['key']}", r["of_none"],
+                            f"{r['of_none']:.3f} of no rules (conntrack alone: {alone['of_none']:.3f}); "
+                            f"target: {BULK} at least", r["of_none"] >= BULK))
+    for r in products(rows_, "connection"):
+        found.append(target(f"new connections, {r['key']}", r["of_none"],
+                            f"{r['of_none']:.3f} of no rules; target: {CONNECTIONS} at least",
+                            r["of_none"] >= CONNECTIONS))
+    for measure in ("packet, new", "packet, new, all pairs"):
+        for r in products(rows_, measure):
+            found.append(target(f"{measure}, {r['key']}", r["over_conntrack"],
+                                f"{r['over_conntrack']:+.0f} ns over conntrack alone; target: +{NEW_NS} at most",
+                                r["over_conntrack"] <= NEW_NS))
+    found += flat(rows_, "packet, new") + flat(rows_, "connection")
+    for key in results["loads"]:
+        if not key.startswith("Bulkhead") or size(key)[0] != AT:
+            continue
+        took = changes(results, key)
+        for name, what, limit in (("endpoint_add", "endpoint known", ENDPOINT_MS),
+                                  ("policy", "policy changed", POLICY_MS)):
+            ms = took[name]["all"][0]
+            found.append(target(f"{what}, {key}", ms,
+                                f"p50 {ms:.2f} ms until it is in the kernel; target: {limit} ms at most", ms <= limit))
+    return found
+
+
+# ---- tables ----
+
+def csv(rows_):
+    lines = ["measure,configuration,ns,of_no_rules,of_conntrack,ns_over_conntrack"]
+    for r in rows_:
+        cells = [f'"{r["measure"]}"', f'"{r["key"]}"', f"{r['ns']:.1f}",
+                 "" if r["of_none"] is None else f"{r['of_none']:.4f}", f"{r['of_conntrack']:.4f}",
+                 f"{r['over_conntrack']:.1f}"]
+        lines.append(",".join(cells))
+    return "\n".join(lines) + "\n"
+
+
+def table(head, body):
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in body]) + "\n"
+
+
+def ns_text(ns):
+    return f"{ns:,.0f}" if ns < 100000 else f"{ns / 1000:,.0f} k"
+
+
+TITLES = {
+    "packet, established": "Packets of established connections, ns each on their whole way",
+    "packet, new": "First packets of new connections, ns each; five pairs of hosts talk in every size",
+    "packet, refused": "Refused first packets, ns each",
+    "packet, new, all pairs": "First packets of new connections, all hosts talk, ns each (more addresses: more misses of the cache)",
+    "packet, established, IPv6": "The same over IPv6: established",
+    "packet, new, IPv6": "The same over IPv6: new",
+    "connection": "Connections by real sockets: connect, request, answer, reset; ns each, client and server included",
+    "handshake": "The same without request and answer",
+    "refused connection": "Attempts that are refused, ns each (without rules: answered by a reset)",
+    "connection, IPv6": "Connections over IPv6",
+    "bulk": "Bulk data over one connection, ns for each MiB",
+}
+
+
+def thousands(key):
+    return " ".join(f"{int(w):,}" if w.isdigit() else w for w in key.split(" "))
+
+
+def measure_table(rows_, measure):
+    body = []
+    for r in (r for r in rows_ if r["measure"] == measure):
+        body.append([thousands(r["key"]), ns_text(r["ns"]), "" if r["of_none"] is None else f"{r['of_none']:.3f}",
+                     f"{r['of_conntrack']:.3f}", f"{r['over_conntrack']:+,.0f}"])
+    return f"**{TITLES[measure]}**\n\n" + table(
+        ["endpoints x policies", "ns", "rate, no rules = 1", "rate, conntrack alone = 1", "ns over conntrack"], body)
+
+
+def ms(pair):
+    return f"{pair[0]:.3f} / {pair[1]:.3f}"
+
+
+def change_table(results):
+    body = []
+    for key in results["loads"]:
+        for name, part in changes(results, key).items():
+            what = {"endpoint_add": "endpoint comes", "endpoint_del": "endpoint goes", "policy": "policy changes"}[name]
+            body.append([thousands(key), what, ms(part["all"]), ms(part["compile"]), ms(part["apply"]), ms(part["bump"])])
+    text = table(["endpoints x policies", "change", "all", "compile", "apply", "new epoch"], body)
+    body = [[thousands(key), f"{statistics.median(load['endpoint_add']):,.1f}"]
+            for key, load in results["loads"].items() if isinstance(load.get("endpoint_add"), list)]
+    return ("**Changes until they are in the kernel, ms, p50 / p99**\n\n" + text +
+            "\n**One endpoint more, by the command of others, ms, median**\n\n" + table(["endpoints x policies", "ms"], body))
+
+
+def memory_table(results):
+    body = []
+    for key, load in results["loads"].items():
+        took = sum(v[0] for v in load["load"].values()) if "load" in load else load["seconds"] * 1e3
+        body.append([thousands(key), f"{load.get('cells', ''):,}" if "cells" in load else "",
+                     f"{load['kib'] / 1024:.1f}", f"{took:,.0f}"])
+    own = all(load["own"] for load in results["loads"].values())
+    how = "charged to a memory group of its own" if own else "difference of slab, vmalloc and per-CPU memory"
+    return (f"**Kernel memory ({how}) and first load**\n\n" +
+            table(["endpoints x policies", "cells", "MiB", "compile and load, ms"], body))
+
+
+def target_table(targets_):
+    return "**Targets**\n\n" + table(["row", "measured", "met"], [
+        [thousands(t["row"]), t["text"], "yes" if t["met"] else "**no**"] for t in targets_])
+
+
+def tables(results, rows_, targets_):
+    m = results["machine"]
+    head = (f"{m['processor']}, {m['processors']} processors, Linux {m['kernel']}; "
+            f"{'quick run, ' if results['quick'] else ''}{results.get('seconds', 0) / 60:.0f} minutes; load average "
+            f"{results['load_before'][0]:.1f} before, {results.get('load_after', [0])[0]:.1f} after.\n")
+    parts = [head, target_table(targets_)]
+    parts += [measure_table(rows_, measure) for measure in results["measures"]]
+    parts += [change_table(results), memory_table(results)]
+    return "\n".join(parts)
