@@ -23,11 +23,13 @@
 #include "tests/bench/meter.h"
 #include "tests/bench/rules.h"
 
-#define REQUEST 100U
-#define ANSWER  200U
-#define MIB     (1U << 20)
-#define PIECE   (128U << 10) /* less than the buffers hold */
-#define WARMUP  2U
+#define REQUEST    100U
+#define ANSWER     200U
+#define MIB        (1U << 20)
+#define PIECE      (512U << 10)
+#define BUFFERS    (4U << 20) /* that a piece fits into */
+#define SLOW_START (2U * MIB)
+#define WARMUP     2U
 
 enum what { REQUESTS, HANDSHAKES, REFUSED, BULK, WHAT_COUNT };
 static const char *const names[] = { "request", "handshake", "refused", "bulk" };
@@ -37,7 +39,6 @@ struct path {
 	struct meter_config c;
 	int client_ns, server_ns, conntrack;
 	int listener[FEW];
-	int bulk[2]; /* the sender's, the receiver's */
 	struct bh_nflog *log;
 };
 
@@ -77,11 +78,12 @@ static int make_socket(int ns, int flags)
 
 static int listen_at(const struct path *p, unsigned i)
 {
-	int fd = make_socket(p->server_ns, SOCK_NONBLOCK), one = 1;
+	int fd = make_socket(p->server_ns, SOCK_NONBLOCK), one = 1, buffers = BUFFERS;
 	socklen_t len;
 	struct sockaddr_storage at = address(true, i, shape_port(&p->c.shape, i), &len);
 
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffers, sizeof(buffers));
 	if (bind(fd, (struct sockaddr *)&at, len) < 0 || listen(fd, 64) < 0)
 		meter_die("listen");
 	return fd;
@@ -156,11 +158,25 @@ static void attempts(const struct path *p, unsigned n)
 		(void)close(connect_from(p, k % FEW, PORT_REFUSED, false));
 }
 
-/* A piece goes in, and comes out: as much is under way in every configuration. */
-static void bulk(const struct path *p, size_t n)
+/*
+ * A piece goes in, and comes out: as much is under way in every configuration. Each block has a connection of its own, so
+ * that none is stuck with a window that happened to come out small. Return: when its slow start was over
+ */
+static double bulk(const struct path *p, size_t n)
 {
-	for (size_t done = 0; done < n; done += PIECE)
-		transfer(p->bulk[0], p->bulk[1], PIECE);
+	int client = connect_from(p, 0, shape_port(&p->c.shape, 0), true), server = accept_at(p, 0);
+	int buffers = BUFFERS;
+	double start = 0;
+
+	(void)setsockopt(client, SOL_SOCKET, SO_SNDBUFFORCE, &buffers, sizeof(buffers));
+	for (size_t done = 0; done < SLOW_START + n; done += PIECE) {
+		if (done == SLOW_START)
+			start = meter_now();
+		transfer(client, server, PIECE);
+	}
+	reset(client);
+	(void)close(server);
+	return start;
 }
 
 static int end_ns(const char *name, char end)
@@ -175,10 +191,9 @@ static int end_ns(const char *name, char end)
 	return fd;
 }
 
-static void open_path(struct path *p, enum what what)
+static void open_path(struct path *p)
 {
 	struct bh_err err = { .code = 0 };
-	int size = 4 << 20;
 
 	p->client_ns = end_ns(p->c.name, 'c');
 	p->server_ns = end_ns(p->c.name, 's');
@@ -191,15 +206,10 @@ static void open_path(struct path *p, enum what what)
 	}
 	for (unsigned i = 0; i < FEW; i++)
 		p->listener[i] = listen_at(p, i);
-	if (what != BULK)
-		return;
-	if (setns(p->client_ns, CLONE_NEWNET) < 0)
-		meter_die("setns");
-	p->bulk[0] = connect_from(p, 0, shape_port(&p->c.shape, 0), true);
-	p->bulk[1] = accept_at(p, 0);
-	(void)setsockopt(p->bulk[0], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	(void)setsockopt(p->bulk[1], SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 }
+
+/* Of each block the first few are not counted: what comes after another topology finds nothing in the cache. */
+#define COLD (2 * FEW)
 
 static double block(const struct path *p, enum what what, unsigned n)
 {
@@ -207,15 +217,18 @@ static double block(const struct path *p, enum what what, unsigned n)
 
 	if (setns(p->client_ns, CLONE_NEWNET) < 0)
 		meter_die("setns");
-	start = meter_now();
 	switch (what) {
 	case REFUSED:
+		attempts(p, COLD);
+		start = meter_now();
 		attempts(p, n);
 		break;
 	case BULK:
-		bulk(p, (size_t)n * MIB);
+		start = bulk(p, (size_t)n * MIB);
 		break;
 	default:
+		connections(p, COLD, what == REQUESTS);
+		start = meter_now();
 		connections(p, n, what == REQUESTS);
 		break;
 	}
@@ -253,14 +266,15 @@ static void *read_reports(void *arg)
 
 int main(int argc, char **argv)
 {
-	unsigned size, rounds, what = 0;
+	unsigned size, rounds, what = 0, *order;
 	pthread_t reader;
 
 	n_paths = argc > 5 ? (unsigned)argc - 5 : 0;
 	paths = calloc(n_paths + 1, sizeof(*paths));
+	order = calloc(n_paths + 1, sizeof(*order));
 	while (n_paths > 0 && what < WHAT_COUNT && strcmp(argv[1], names[what]) != 0)
 		what++;
-	if (n_paths == 0 || what == WHAT_COUNT || !paths) {
+	if (n_paths == 0 || what == WHAT_COUNT || !paths || !order) {
 		(void)fprintf(stderr,
 			      "usage: bench_connect request|handshake|refused|bulk 4|6 BLOCK "
 			      "ROUNDS NAME:ENDPOINTS:POLICIES:few...\n");
@@ -271,19 +285,20 @@ int main(int argc, char **argv)
 	rounds = (unsigned)strtoul(argv[4], NULL, 10);
 	for (unsigned i = 0; i < n_paths; i++) {
 		meter_config(argv[5 + i], rounds, &paths[i].c);
-		open_path(&paths[i], what);
+		open_path(&paths[i]);
 	}
 	if (pthread_create(&reader, NULL, read_reports, NULL) != 0)
 		meter_die("thread");
 	meter_pin(0);
 	for (unsigned r = 0; r < rounds + WARMUP; r++) {
+		meter_shuffle(order, n_paths);
 		for (unsigned i = 0; i < n_paths; i++) {
-			double ns = block(&paths[i], what, size);
+			struct path *p = &paths[order[i]];
+			double ns = block(p, what, size);
 
 			if (r >= WARMUP)
-				paths[i].c.v[paths[i].c.n++] = ns;
-			if (what != BULK)
-				meter_forget(paths[i].conntrack);
+				p->c.v[p->c.n++] = ns;
+			meter_forget(p->conntrack);
 		}
 	}
 	for (unsigned i = 0; i < n_paths; i++)

@@ -191,9 +191,9 @@ int main(int argc, char **argv)
 	bool established = argc > 1 && strcmp(argv[1], "established") == 0;
 	unsigned n = argc > 5 ? (unsigned)argc - 5 : 0;
 	struct path *paths = calloc(n, sizeof(*paths));
-	unsigned block, rounds;
+	unsigned block, rounds, *order = calloc(n, sizeof(*order));
 
-	if (n == 0 || !paths) {
+	if (n == 0 || !paths || !order) {
 		(void)fprintf(stderr,
 			      "usage: bench_forward new|established|refused 4|6 BLOCK ROUNDS "
 			      "NAME:ENDPOINTS:POLICIES:few|all...\n");
@@ -209,8 +209,9 @@ int main(int argc, char **argv)
 	}
 	meter_pin(0);
 	for (unsigned r = 0; r < rounds + WARMUP; r++) {
+		meter_shuffle(order, n);
 		for (unsigned i = 0; i < n; i++) {
-			struct path *p = &paths[i];
+			struct path *p = &paths[order[i]];
 			double start;
 
 			make_frames(p, block, established ? FLOWS : 0, false,

@@ -195,6 +195,7 @@ static void changes(struct world *w, unsigned n)
 
 	if (!add || !del || !policy)
 		meter_die("memory");
+	meter_pin(0);
 	for (unsigned i = 0; i < n; i++) {
 		/* Of an application that is there: the class is known. */
 		struct bh_endpoint *ep = world_endpoint(&w->shape, true, w->shape.servers + i);
@@ -219,8 +220,8 @@ static int product(const char *name, const struct shape *shape, unsigned n)
 		.queue_base = RULES_QUEUE,
 		.n_queues = 2,
 		.nflog_group = RULES_NFLOG,
-		.group_quarantine = 7101,
-		.group_managed = 7102,
+		.group_quarantine = RULES_QUARANTINE,
+		.group_managed = RULES_MANAGED,
 	};
 	struct world w = { .shape = *shape };
 	struct bh_err err = { .code = 0 };

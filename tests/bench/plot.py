@@ -64,7 +64,7 @@ def curves(values):
     """key -> value, to kind -> [(endpoints, value)]."""
     found = {}
     for key, value in values.items():
-        if "both" in key or not figures.size(key):
+        if "," in key or not figures.size(key):
             continue
         endpoints, policies = figures.size(key)
         kind = f"Bulkhead, {policies:,} policies" if key.startswith("Bulkhead") else key.rsplit(" ", 3)[0]
@@ -86,9 +86,9 @@ def svg(results, rows):
     ns = {r["key"]: r["ns"] / 1000 for r in rows if r["measure"] == "packet, new"}
     ms = {}
     for key, load in results["loads"].items():
-        if key.startswith("Bulkhead"):
+        if key.startswith("Bulkhead") and "," not in key:
             ms[key] = figures.changes(results, key)["endpoint_add"]["all"][0]
-        elif "endpoint_add" in load:
+        elif isinstance(load.get("endpoint_add"), list):
             ms[key] = statistics.median(load["endpoint_add"])
     packets = Panel(LEFT, "First packet of a new connection", "µs", [10, 100000], [1, *ns.values()])
     for name, grey, dash in ((figures.CONNTRACK, 0, "6 4"), (figures.NONE, 1, "2 3")):
