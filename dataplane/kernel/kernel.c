@@ -105,6 +105,7 @@ struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
 	bh_nl_close(&k->nl);
 	bh_projection_done(&k->now);
 	bh_guard_held_done(&k->guard);
+	bh_ruleset_free(k->rules);
 	free(k->table);
 	free(k);
 	return NULL;
@@ -276,6 +277,7 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		return repair(k, err);
 	}
 	bh_projection_done(&k->now);
+	k->rules = bh_ruleset_free(k->rules);
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;

@@ -89,6 +89,9 @@ struct bh_guard {
  * @guard:	Best sorted by interface. Of a link in the managed group that is not in it, IP packets pass if their
  *		source routes back to it, and nothing passes a bridge
  *
+ * A reference to @rs is kept: with the same rule set again (as the compiler gives it where only endpoints changed)
+ * nothing but the addresses is looked at.
+ *
  * The difference to what the kernel holds, in one transaction: all of it or nothing. An error names the
  * object that the kernel refused, with the kernel's own words where it gives them.
  */

@@ -34,6 +34,7 @@ struct bh_kernel {
 	uint64_t chains_hash;
 	struct bh_projection now;   /* what the maps hold */
 	struct bh_guard_held guard; /* and the guard's sets */
+	struct bh_ruleset *rules;   /* that `now` was made of, a reference; NULL: not known */
 };
 
 /* What was found under our name. */

@@ -240,6 +240,7 @@ static int make_addrs(struct maker *m, enum bh_kset s, uint8_t live_bit)
 		r = add_addr(m, s, a->addr.bytes, a->cls);
 		if (r < 0)
 			return r;
+		m->p->elems[m->p->n - 1].flag = s == BH_KSET_PEER && a->local;
 	}
 	return 0;
 }

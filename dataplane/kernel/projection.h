@@ -42,7 +42,7 @@ struct bh_kelem {
 	uint8_t set;    /* enum bh_kset */
 	uint8_t family; /* of the table: 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE */
 	uint8_t key_len;
-	uint8_t pad;
+	uint8_t flag;        /* not for the kernel; of `peer`: the address is one of this host's */
 	uint32_t data;       /* as the register holds it */
 	uint8_t key[28];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */

@@ -138,7 +138,7 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 	};
 	memcpy(n->key, mnl_attr_get_payload(key), n->key_len);
 	if (bh_nl_u32(bh_nl_nested(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
-		n->pad = IS_END;
+		n->flag = IS_END;
 	else if (!bh_kset_is_guard(e->set) &&
 		 (!data || !read_data(e->set, e->first, data, &n->data)))
 		return -ESTALE;
@@ -168,7 +168,7 @@ static int cmp_read(const void *a, const void *b)
 	const struct bh_kelem *x = a, *y = b;
 	int r = bh_kelem_cmp(x, y);
 
-	return r != 0 ? r : (int)y->pad - (int)x->pad;
+	return r != 0 ? r : (int)y->flag - (int)x->flag;
 }
 
 /* The last address before @end. */
@@ -188,10 +188,10 @@ static int join_intervals(struct elems *e)
 	for (size_t i = e->begin; i < e->n; i++) {
 		struct bh_kelem start = e->v[i];
 
-		if (start.pad == IS_END)
+		if (start.flag == IS_END)
 			return -ESTALE;
 		if (i + 1 < e->n) {
-			if (e->v[i + 1].pad != IS_END)
+			if (e->v[i + 1].flag != IS_END)
 				return -ESTALE;
 			before(&e->v[++i], start.key_end);
 		} else {

@@ -2,7 +2,7 @@
 /*
  * dataplane/kernel/transaction.c - from what the kernel holds to a rule set, in one transaction
  *
- * Both are sorted lists of elements (projection.h): one pass finds what goes and what comes. First everything
+ * Both are sorted lists of elements (projection.h; if only addresses changed, patch.h): one pass finds what goes and what comes. First everything
  * that goes, then everything that comes: an element whose data changes goes and comes. If other levels are in
  * use than before, the chains that look cells up are made anew in the same transaction.
  *
@@ -20,6 +20,7 @@
 
 #include "common/util.h"
 #include "dataplane/kernel/kernel_internal.h"
+#include "dataplane/kernel/patch.h"
 #include "dataplane/marks.h"
 
 #include "common/banned.h"
@@ -81,7 +82,7 @@ static void diff_each(const struct bh_projection *from, const struct bh_projecti
 
 struct diff {
 	struct bh_batch *b;
-	const struct bh_projection *from;
+	const struct bh_projection *all; /* that was there: not only what changes */
 	struct bh_kernel_change *change;
 };
 
@@ -142,7 +143,7 @@ static void diff_gone(const struct bh_kelem *gone, const struct bh_kelem *come, 
 {
 	struct diff *d = arg;
 
-	if (could_matter(d->from, gone, come))
+	if (could_matter(d->all, gone, come))
 		d->change->needs_bump = true;
 	if (!gone)
 		return;
@@ -163,10 +164,20 @@ static void diff_come(const struct bh_kelem *gone, const struct bh_kelem *come, 
 void bh_kernel_diff(struct bh_batch *b, const struct bh_projection *from,
 		    const struct bh_projection *to, struct bh_kernel_change *ret)
 {
-	struct diff d = { .b = b, .from = from, .change = ret };
+	struct diff d = { .b = b, .all = from, .change = ret };
 
 	diff_each(from, to, diff_gone, &d);
 	diff_each(from, to, diff_come, &d);
+	bh_batch_elems_end(b);
+}
+
+static void diff_patch(struct bh_batch *b, const struct bh_projection *all,
+		       const struct bh_patch *p, struct bh_kernel_change *ret)
+{
+	struct diff d = { .b = b, .all = all, .change = ret };
+
+	diff_each(&p->gone, &p->come, diff_gone, &d);
+	diff_each(&p->gone, &p->come, diff_come, &d);
 	bh_batch_elems_end(b);
 }
 
@@ -248,66 +259,117 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 	bh_kernel_diff(b, &k->now, next, change);
 }
 
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
-		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
-{
-	struct bh_kernel_change change = { .needs_bump = k->untouched };
-	struct bh_projection next = { .n = 0 }, gone = { .n = 0 }, come = { .n = 0 };
-	struct bh_guard_held held = { .n = 0 };
-	struct bh_batch b;
-	int r;
+/* What an apply makes of what is held. */
+struct step {
+	bool patched; /* only addresses changed: @patch; else @whole */
+	struct bh_patch patch;
+	struct bh_projection whole;
+	struct bh_guard_held guard;
+	struct bh_projection guard_gone, guard_come;
+};
 
-	*ret = (struct bh_kernel_change){ .changed = false };
-	if (!k->started)
-		return bh_err_set(err, -EINVAL, "the tables were not started");
-	r = bh_projection_make(rs, addrs, n_addrs, &next);
+static void step_done(struct step *s)
+{
+	bh_patch_done(&s->patch);
+	bh_projection_done(&s->whole);
+	bh_guard_held_done(&s->guard);
+	bh_projection_done(&s->guard_gone);
+	bh_projection_done(&s->guard_come);
+}
+
+static int step_rules(struct bh_kernel *k, const struct bh_ruleset *rs,
+		      const struct bh_addr_class *addrs, size_t n_addrs, struct step *s,
+		      struct bh_err *err)
+{
+	int r = k->rules == rs ? bh_patch_make(&k->now, rs, addrs, n_addrs, &s->patch) : 0;
+
+	s->patched = r == 1;
+	if (r >= 0)
+		r = s->patched ? bh_patch_reserve(&k->now, &s->patch)
+			       : bh_projection_make(rs, addrs, n_addrs, &s->whole);
 	if (r == -EPROTO)
 		return bh_err_set(
 		    err, r,
 		    "the rule set of revision %llu contradicts itself: it cannot be enforced",
 		    (unsigned long long)bh_ruleset_revision(rs));
-	if (r == -ENOTSUP)
-		return bh_err_set(
-		    err, r,
-		    "the rule set of revision %llu refuses traffic between containers and this "
-		    "node, which this version does not judge",
-		    (unsigned long long)bh_ruleset_revision(rs));
+	return r < 0 ? bh_err_set(err, r, "out of memory for the maps of a rule set") : 0;
+}
+
+static int step_guard(struct bh_kernel *k, const struct bh_guard *guard, size_t n_guard,
+		      struct step *s, struct bh_err *err)
+{
+	int r = bh_guard_hold(guard, n_guard, &s->guard);
+
 	if (r == 0)
-		r = bh_guard_hold(guard, n_guard, &held);
-	if (r == 0)
-		r = bh_guard_diff(&k->guard, &held, &k->caps, &gone, &come);
-	if (r < 0) {
-		bh_projection_done(&gone);
-		bh_projection_done(&next);
-		bh_guard_held_done(&held);
+		r = bh_guard_diff(&k->guard, &s->guard, &k->caps, &s->guard_gone, &s->guard_come);
+	if (r == -EPROTO)
 		return bh_err_set(err, r,
-				  r == -EPROTO
-				      ? "a link of the guard has no index, or an address no family"
-				      : "out of memory for the maps of a rule set");
-	}
+				  "a link of the guard has no index, or an address no family");
+	return r < 0 ? bh_err_set(err, r, "out of memory for the sets of the guard") : 0;
+}
+
+static int step_send(struct bh_kernel *k, struct step *s, struct bh_kernel_change *change,
+		     struct bh_err *err)
+{
+	struct bh_batch b;
+	int r;
 
 	bh_batch_init(&b, k->table);
-	make_change(k, &b, &next, &change);
-	bh_kernel_diff(&b, &gone, &come, &change);
-	bh_projection_done(&gone);
-	bh_projection_done(&come);
-	change.changed = b.buf.len > 0;
+	if (s->patched)
+		diff_patch(&b, &k->now, &s->patch, change);
+	else
+		make_change(k, &b, &s->whole, change);
+	bh_kernel_diff(&b, &s->guard_gone, &s->guard_come, change);
+	change->changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
-	if (r < 0) {
-		bh_projection_done(&next);
-		bh_guard_held_done(&held);
-		return bh_err_wrap(err, r, "revision %llu is not in force",
-				   (unsigned long long)bh_ruleset_revision(rs));
+	return r;
+}
+
+/* It is in force: from now on it is what is held. */
+static void step_keep(struct bh_kernel *k, const struct bh_ruleset *rs, struct step *s)
+{
+	if (s->patched) {
+		bh_patch_apply(&k->now, &s->patch);
+	} else {
+		bh_projection_done(&k->now);
+		k->now = s->whole;
+		s->whole = (struct bh_projection){ .n = 0 };
+		bh_ruleset_free(k->rules);
+		k->rules = bh_ruleset_ref((struct bh_ruleset *)rs);
 	}
-	bh_projection_done(&k->now);
-	k->now = next;
 	bh_guard_held_done(&k->guard);
-	k->guard = held;
+	k->guard = s->guard;
+	s->guard = (struct bh_guard_held){ .n = 0 };
 	k->untouched = false;
-	*ret = change;
-	return 0;
+}
+
+int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
+		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
+		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
+{
+	struct bh_kernel_change change = { .needs_bump = k->untouched };
+	struct step s = { .patched = false };
+	int r;
+
+	*ret = (struct bh_kernel_change){ .changed = false };
+	if (!k->started)
+		return bh_err_set(err, -EINVAL, "the tables were not started");
+	r = step_rules(k, rs, addrs, n_addrs, &s, err);
+	if (r == 0)
+		r = step_guard(k, guard, n_guard, &s, err);
+	if (r == 0) {
+		r = step_send(k, &s, &change, err);
+		if (r < 0)
+			r = bh_err_wrap(err, r, "revision %llu is not in force",
+					(unsigned long long)bh_ruleset_revision(rs));
+	}
+	if (r == 0) {
+		step_keep(k, rs, &s);
+		*ret = change;
+	}
+	step_done(&s);
+	return r;
 }
 
 /* Epochs are made free for use in blocks. */
