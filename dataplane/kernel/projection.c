@@ -147,6 +147,8 @@ struct maker {
 	size_t n_addrs;
 	const struct bh_class *classes;
 	size_t n_classes;
+	uint32_t *class_of;             /* by index of the address: of its class */
+	const struct bh_class *subject; /* of the cell that was looked at last */
 	const struct bh_cidr_piece *cidrs;
 	size_t n_cidrs;
 	const struct bh_contract *contracts;
@@ -211,11 +213,13 @@ static int check_addrs(const struct maker *m)
 {
 	for (size_t i = 0; i < m->n_addrs; i++) {
 		const struct bh_addr_class *a = &m->addrs[i];
+		const struct bh_class *c = bh_ruleset_class(m->rs, a->cls);
 
 		if (a->addr.family != 4 && a->addr.family != 6)
 			return -EPROTO;
-		if (a->cls <= BH_CLASS_ENDPOINT || !bh_ruleset_class(m->rs, a->cls))
+		if (a->cls <= BH_CLASS_ENDPOINT || !c)
 			return -EPROTO;
+		m->class_of[i] = (uint32_t)(c - m->classes);
 		if (i > 0 && bh_addr_cmp(&m->addrs[i - 1].addr, &a->addr) >= 0)
 			return -EPROTO;
 	}
@@ -232,7 +236,7 @@ static int make_addrs(struct maker *m, enum bh_kset s, uint8_t live_bit)
 		if (a->addr.family != m->family)
 			continue;
 		if (s != BH_KSET_PEER) {
-			c = bh_ruleset_class(m->rs, a->cls);
+			c = &m->classes[m->class_of[i]];
 			if (!a->local || !(s == BH_KSET_SUBJ_IN ? c->subject_in : c->subject_eg))
 				continue;
 			m->live[c - m->classes] |= live_bit;
@@ -347,12 +351,14 @@ static bool has_u32(const uint32_t *v, size_t n, uint32_t x)
 }
 
 /* Does the cell say anything in this family's table? */
-static bool cell_is_live(const struct maker *m, const struct bh_cell *c)
+static bool cell_is_live(struct maker *m, const struct bh_cell *c)
 {
-	const struct bh_class *cls = bh_ruleset_class(m->rs, c->subject);
 	uint8_t bit = c->dir == BH_DIR_INGRESS ? LIVE_IN : LIVE_EG;
 
-	if (!cls || !(m->live[cls - m->classes] & bit))
+	/* Cells of a subject stand together. */
+	if (!m->subject || m->subject->number != c->subject)
+		m->subject = bh_ruleset_class(m->rs, c->subject);
+	if (!m->subject || !(m->live[m->subject - m->classes] & bit))
 		return false;
 	if (c->port != BH_PORT_ANY && c->l4 == icmp_of(m->family == 4 ? 6 : 4))
 		return false;
@@ -534,7 +540,7 @@ static int cmp_u32_ptr(const void *a, const void *b)
 	return cmp_u32(*(const uint32_t *)a, *(const uint32_t *)b);
 }
 
-static bool names_world(const struct maker *m)
+static bool names_world(struct maker *m)
 {
 	const struct bh_cell *cells;
 	size_t n;
@@ -596,7 +602,7 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 	bh_cleanup(bh_projection_done) struct bh_projection p = { .revision = 0 };
 	struct maker m = { .rs = rs, .addrs = addrs, .n_addrs = n_addrs, .p = &p };
 	bh_autofree uint8_t *live = NULL, *used = NULL;
-	bh_autofree uint32_t *outside = NULL;
+	bh_autofree uint32_t *outside = NULL, *class_of = NULL;
 	int r;
 
 	m.classes = bh_ruleset_classes(rs, &m.n_classes);
@@ -605,7 +611,8 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 	live = m.live = calloc(m.n_classes + 1, 1);
 	used = m.used = calloc(m.n_contracts + 1, 1);
 	outside = m.outside = calloc(m.n_cidrs + 1, sizeof(*outside));
-	if (!live || !used || !outside)
+	class_of = m.class_of = calloc(n_addrs + 1, sizeof(*class_of));
+	if (!live || !used || !outside || !class_of)
 		return -ENOMEM;
 	p.revision = bh_ruleset_revision(rs);
 	r = check_addrs(&m);
