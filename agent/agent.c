@@ -402,7 +402,8 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .n_queues = a->cfg.workers,
 					   .nflog_group = a->cfg.nflog_group,
 					   .group_quarantine = BH_GROUP_QUARANTINE,
-					   .group_managed = BH_GROUP_MANAGED };
+					   .group_managed = BH_GROUP_MANAGED,
+					   .comments = a->cfg.comments };
 	int r = bh_kernel_open(&kernel, &a->kernel, err);
 
 	if (r == 0)

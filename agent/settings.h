@@ -11,6 +11,7 @@
 #define BH_AGENT_SETTINGS_H
 
 #include "common/log.h"
+#include "dataplane/kernel/kernel.h"
 #include "policy/load.h"
 
 struct bh_prefixes {
@@ -34,6 +35,7 @@ struct bh_settings {
 	uint16_t workers;
 	uint16_t queue_base;
 	uint16_t nflog_group;
+	enum bh_comments comments; /* nftComments */
 	enum bh_log_level log_level;
 	struct bh_prefixes cluster; /* clusterRanges */
 	struct bh_addrs resolvers;  /* as written, else the host's own */

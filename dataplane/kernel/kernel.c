@@ -100,6 +100,8 @@ struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
 	bh_closep(&k->monitor);
 	bh_nl_close(&k->nl);
 	bh_projection_done(&k->now);
+	bh_ruleset_free(k->rs);
+	bh_buf_done(&k->renamed);
 	free(k->table);
 	free(k);
 	return NULL;
@@ -120,6 +122,7 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 /* Both tables anew, with the elements and levels of k->now and k->epoch. */
 static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
+	const struct bh_commenter say = bh_kernel_commenter(k, k->rs);
 	const struct bh_projection none = { .n = 0 };
 	struct bh_kernel_change change;
 	uint32_t state[BH_STATE_COUNT];
@@ -139,7 +142,7 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 		bh_kernel_state_of(k, f, state);
 		bh_kernel_state(&b, f, NULL, state);
 	}
-	bh_kernel_diff(&b, &none, &k->now, &change);
+	bh_kernel_diff(&b, &none, &k->now, &say, &change);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r == -EPERM)
@@ -260,7 +263,7 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 			return r;
 	}
 	if (!is_readable(k, &found) ||
-	    bh_read_elements(k, found.state[0][BH_STATE_FORMAT], &k->now) < 0) {
+	    bh_read_elements(k, found.state[0][BH_STATE_FORMAT], true, &k->now) < 0) {
 		*ret_adopted = false;
 		r = build_new(k, &found, err);
 	} else {
@@ -283,7 +286,7 @@ static void count_diff(const struct bh_projection *is, const struct bh_projectio
 
 	*ret = (struct bh_kernel_change){ .changed = false };
 	bh_batch_init(&b, "");
-	bh_kernel_diff(&b, is, should, ret);
+	bh_kernel_diff(&b, is, should, &(struct bh_commenter){ .rs = NULL }, ret);
 	bh_batch_done(&b);
 }
 
@@ -312,7 +315,7 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 		return r;
 	r = bh_read_state(k, &found);
 	if (r == 0)
-		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, &is);
+		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, false, &is);
 	if (r == -ENOENT || r == -ESTALE)
 		return bh_err_set(err, -ESTALE,
 				  "maps of table %s are gone or hold what we never put there",

@@ -33,8 +33,9 @@ struct bh_kelem {
 	uint8_t set;    /* enum bh_kset */
 	uint8_t family; /* 4 or 6 */
 	uint8_t key_len;
-	uint8_t pad;
+	uint8_t pad;         /* for those who make and compare lists */
 	uint32_t data;       /* as the register holds it */
+	uint32_t comment;    /* bh_projection_comment(); 0: none is known */
 	uint8_t key[20];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */
 };
@@ -75,7 +76,15 @@ struct bh_projection {
 	size_t n;
 	uint64_t levels[2][2]; /* of the tables of family 4, 6; ingress, egress */
 	uint64_t revision;
+	struct bh_buf texts; /* comments, of a projection that was read from the kernel */
 };
+
+/* What stands beside an element in the kernel, as whoever put it there wrote it; "" where nothing is known. */
+static inline const char *bh_projection_comment(const struct bh_projection *p,
+						const struct bh_kelem *e)
+{
+	return e->comment > 0 && e->comment <= p->texts.len ? p->texts.data + e->comment - 1 : "";
+}
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a

@@ -6,6 +6,7 @@
  * asked for again when it changed while it was read.
  */
 #include <arpa/inet.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -82,7 +83,8 @@ struct elems {
 	size_t n, cap, begin; /* what was read before this set ends at `begin` */
 	uint8_t family;       /* 4, 6 */
 	enum bh_kset set;
-	bool first; /* of the first format */
+	bool first;           /* of the first format */
+	struct bh_buf *texts; /* comments go there; NULL: nobody asks for them */
 };
 
 static void elems_begin(void *arg)
@@ -110,6 +112,25 @@ static bool read_data(enum bh_kset set, bool first, const struct nlattr *data, u
 		return false;
 	*ret = words[0];
 	return true;
+}
+
+/* Anybody may have written it: what is no comment of nft(8)'s is none. Return: offset + 1, 0 */
+static uint32_t read_comment(struct bh_buf *texts, const struct nlattr *userdata)
+{
+	const uint8_t *p = userdata ? mnl_attr_get_payload(userdata) : NULL;
+	size_t left = userdata ? mnl_attr_get_payload_len(userdata) : 0;
+	size_t at = texts->len;
+
+	while (left >= 2 && left >= 2U + p[1]) {
+		if (p[0] == NFTNL_UDATA_SET_ELEM_COMMENT && p[1] > 1 && p[1 + p[1]] == '\0' &&
+		    at < UINT32_MAX - UINT8_MAX) {
+			bh_buf_add(texts, &p[2], p[1]);
+			return bh_buf_failed(texts) ? 0 : (uint32_t)at + 1;
+		}
+		left -= 2U + p[1];
+		p += 2 + p[1];
+	}
+	return 0;
 }
 
 static int elem_one(struct elems *e, const struct nlattr *a)
@@ -141,6 +162,8 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 		n->pad = IS_END;
 	else if (!data || !read_data(e->set, e->first, data, &n->data))
 		return -ESTALE;
+	if (e->texts)
+		n->comment = read_comment(e->texts, bh_nl_nested(a, NFTA_SET_ELEM_USERDATA));
 	e->n++;
 	return 0;
 }
@@ -222,9 +245,11 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 	return bh_kset_is_interval(set) ? join_intervals(e) : 0;
 }
 
-int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection *ret)
+int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct bh_projection *ret)
 {
-	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST };
+	bh_cleanup(bh_buf_done) struct bh_buf texts = BH_BUF_INIT;
+	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST,
+			   .texts = comments ? &texts : NULL };
 	int r = 0;
 
 	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++)
@@ -235,7 +260,8 @@ int bh_read_elements(struct bh_kernel *k, uint32_t format, struct bh_projection 
 		free(e.v);
 		return r;
 	}
-	*ret = (struct bh_projection){ .elems = e.v, .n = e.n };
+	*ret = (struct bh_projection){ .elems = e.v, .n = e.n, .texts = texts };
+	texts = (struct bh_buf)BH_BUF_INIT;
 	bh_projection_levels(ret);
 	return 0;
 }

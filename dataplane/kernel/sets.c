@@ -22,6 +22,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "common/util.h"
+#include "dataplane/kernel/comment.h"
 
 #include "common/banned.h"
 
@@ -94,6 +95,7 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 	if (size_of(s, family) > 0)
 		nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, size_of(s, family));
 	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order) &&
+	       nftnl_udata_put_strz(u, NFTNL_UDATA_SET_COMMENT, bh_comment_set(s)) &&
 	       nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER,
 				   words ? ORDER_INVALID : ORDER_HOST) &&
 	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
@@ -105,7 +107,7 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 void bh_sets_make(struct bh_batch *b, uint8_t family)
 {
 	for (enum bh_kset s = BH_KSET_INVALID + 1; s < BH_KSET_COUNT; s++) {
-		struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(64);
+		struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(128);
 		struct nftnl_set *n = nftnl_set_alloc();
 
 		if (n && (!u || !fill(n, u, b->table, s, family))) {

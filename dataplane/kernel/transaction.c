@@ -36,23 +36,32 @@ static bool end_of(const struct bh_kelem *e, uint8_t *ret)
 	return false;
 }
 
-static void put_elem(struct bh_batch *b, bool add, const struct bh_kelem *e)
+/* @say: NULL takes the element out. */
+static void put_elem(struct bh_batch *b, const struct bh_commenter *say, const struct bh_kelem *e)
 {
 	uint8_t family = bh_nfproto[e->family == 4 ? 0 : 1], end[sizeof(e->key_end)];
+	char comment[BH_COMMENT_SIZE];
 
-	bh_batch_elem(b, add, family, e->set, e->key, e->key_len, 0, add ? &e->data : NULL);
+	bh_batch_elem(b, say, family, e->set, e->key, e->key_len, 0, say ? &e->data : NULL,
+		      say ? bh_comment_elem(say, e, comment, sizeof(comment)) : NULL);
 	if (bh_kset_is_interval(e->set) && end_of(e, end))
-		bh_batch_elem(b, add, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
-			      NULL);
+		bh_batch_elem(b, say, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
+			      NULL, NULL);
 }
 
-static bool same(const struct bh_kelem *a, const struct bh_kelem *b)
+static bool same_data(const struct bh_kelem *a, const struct bh_kelem *b)
 {
 	return a->data == b->data &&
 	       (!bh_kset_is_interval(a->set) || memcmp(a->key_end, b->key_end, a->key_len) == 0);
 }
 
 typedef void (*diff_fn)(const struct bh_kelem *gone, const struct bh_kelem *come, void *arg);
+
+/* Comments are not looked at: only a name that is known to be another now is a difference. */
+static bool same(const struct bh_kelem *a, const struct bh_kelem *b)
+{
+	return same_data(a, b) && b->pad != BH_KELEM_RENAMED;
+}
 
 /* @fn for every key that differs; one of the two may be NULL. */
 static void diff_each(const struct bh_projection *from, const struct bh_projection *to, diff_fn fn,
@@ -81,11 +90,12 @@ static void diff_each(const struct bh_projection *from, const struct bh_projecti
 struct diff {
 	struct bh_batch *b;
 	const struct bh_projection *from;
+	const struct bh_commenter *say;
 	struct bh_kernel_change *change;
 };
 
 /* The first element of @p that is not before @e. */
-static const struct bh_kelem *find_from(const struct bh_projection *p, const struct bh_kelem *e)
+static struct bh_kelem *find_from(const struct bh_projection *p, const struct bh_kelem *e)
 {
 	size_t lo = 0, hi = p->n;
 
@@ -117,7 +127,7 @@ static bool could_matter(const struct bh_projection *from, const struct bh_kelem
 	struct bh_kelem peer;
 
 	if (gone)
-		return true;
+		return !come || !same_data(gone, come);
 	switch (come->set) {
 	case BH_KSET_PEER:
 		return false;
@@ -143,7 +153,7 @@ static void diff_gone(const struct bh_kelem *gone, const struct bh_kelem *come, 
 	if (!gone)
 		return;
 	d->change->removed++;
-	put_elem(d->b, false, gone);
+	put_elem(d->b, NULL, gone);
 }
 
 static void diff_come(const struct bh_kelem *gone, const struct bh_kelem *come, void *arg)
@@ -153,13 +163,14 @@ static void diff_come(const struct bh_kelem *gone, const struct bh_kelem *come, 
 	if (!come)
 		return;
 	d->change->added++;
-	put_elem(d->b, true, come);
+	put_elem(d->b, d->say, come);
 }
 
 void bh_kernel_diff(struct bh_batch *b, const struct bh_projection *from,
-		    const struct bh_projection *to, struct bh_kernel_change *ret)
+		    const struct bh_projection *to, const struct bh_commenter *say,
+		    struct bh_kernel_change *ret)
 {
-	struct diff d = { .b = b, .from = from, .change = ret };
+	struct diff d = { .b = b, .from = from, .say = say, .change = ret };
 
 	diff_each(from, to, diff_gone, &d);
 	diff_each(from, to, diff_come, &d);
@@ -185,11 +196,11 @@ void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, 
 	for (uint32_t i = BH_STATE_INVALID + 1; from && i < BH_STATE_COUNT; i++)
 		if (from[i] != to[i])
 			bh_batch_elem(b, false, bh_nfproto[family], BH_KSET_STATE, &i, sizeof(i), 0,
-				      NULL);
+				      NULL, NULL);
 	for (uint32_t i = BH_STATE_INVALID + 1; i < BH_STATE_COUNT; i++)
 		if (!from || from[i] != to[i])
 			bh_batch_elem(b, true, bh_nfproto[family], BH_KSET_STATE, &i, sizeof(i), 0,
-				      &to[i]);
+				      &to[i], bh_comment_state(i));
 	bh_batch_elems_end(b);
 }
 
@@ -215,10 +226,55 @@ static void count_rule(const struct nlmsghdr *h, void *arg)
 		(*n)++;
 }
 
+struct bh_commenter bh_kernel_commenter(const struct bh_kernel *k, const struct bh_ruleset *rs)
+{
+	struct bh_commenter say = { .source = &k->now };
+
+	if (k->cfg.comments == BH_COMMENTS_OFF)
+		return (struct bh_commenter){ .source = NULL };
+	if (rs && k->cfg.comments == BH_COMMENTS_FULL)
+		say.rs = rs;
+	if (rs)
+		say.who = k->who;
+	say.arg = k->who_arg;
+	return say;
+}
+
+void bh_kernel_names(struct bh_kernel *k, bh_who_fn who, void *arg)
+{
+	k->who = who;
+	k->who_arg = arg;
+}
+
+void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a)
+{
+	bh_buf_add(&k->renamed, a, sizeof(*a));
+}
+
+static void mark_renamed(const struct bh_kernel *k, const struct bh_projection *next, uint8_t mark)
+{
+	static const enum bh_kset sets[] = { BH_KSET_PEER, BH_KSET_SUBJ_IN, BH_KSET_SUBJ_EG };
+	const struct bh_addr *a = (const void *)k->renamed.data;
+
+	for (size_t i = 0; i < k->renamed.len / sizeof(*a); i++) {
+		for (size_t s = 0; s < BH_ARRAY_SIZE(sets); s++) {
+			struct bh_kelem key = { .set = (uint8_t)sets[s], .family = a[i].family };
+			struct bh_kelem *e;
+
+			key.key_len = (uint8_t)bh_kset_key_len(sets[s], a[i].family);
+			memcpy(key.key, a[i].bytes, key.key_len);
+			e = find_from(next, &key);
+			if (e && bh_kelem_cmp(e, &key) == 0)
+				e->pad = mark;
+		}
+	}
+}
+
 /* Everything that leads from k->now to @next; both stay as they are. */
 static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_projection *next,
-			struct bh_kernel_change *change)
+			const struct bh_ruleset *rs, struct bh_kernel_change *change)
 {
+	const struct bh_commenter say = bh_kernel_commenter(k, rs);
 	uint32_t from[BH_FAMILIES][BH_STATE_COUNT], to[BH_STATE_COUNT];
 	struct bh_projection now = k->now;
 	bool untouched = k->untouched;
@@ -239,12 +295,11 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 	k->now = now;
 	k->untouched = untouched;
 	bh_batch_each(b, count_rule, &change->rules);
-	bh_kernel_diff(b, &k->now, next, change);
+	bh_kernel_diff(b, &k->now, next, &say, change);
 }
 
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, struct bh_kernel_change *ret,
-		    struct bh_err *err)
+int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
 	struct bh_projection next = { .n = 0 };
@@ -270,7 +325,9 @@ int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
 		return bh_err_set(err, r, "out of memory for the maps of a rule set");
 
 	bh_batch_init(&b, k->table);
-	make_change(k, &b, &next, &change);
+	mark_renamed(k, &next, BH_KELEM_RENAMED);
+	make_change(k, &b, &next, rs, &change);
+	mark_renamed(k, &next, 0);
 	change.changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
@@ -282,6 +339,9 @@ int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
 	bh_projection_done(&k->now);
 	k->now = next;
 	k->untouched = false;
+	bh_ruleset_free(k->rs);
+	k->rs = bh_ruleset_ref(rs);
+	bh_buf_clear(&k->renamed);
 	*ret = change;
 	return 0;
 }
