@@ -9,7 +9,7 @@
  * to them is noticed by the monitor.
  *
  * What is found under our name is kept if its maps have our format: as it is, if the chains are those that this program
- * would make (the hash in the map `state`, their names, hooks, numbers of rules); else the table is made anew in one
+ * would make (the hash in the map `state`, their names, hooks, rules); else the table is made anew in one
  * transaction with the elements that were read from it, so that nothing is open for a moment. Only a table whose format
  * nobody can read is replaced by an empty one. A start of what was started before repairs: what must be there is known.
  *
@@ -147,7 +147,12 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 	bh_batch_done(&b);
 	if (r == -EPERM)
 		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
-	return r;
+	if (r < 0)
+		return r;
+	/* A kernel that gives rules back in other words than those we know is not to be repaired for ever. */
+	k->blind = false;
+	k->blind = bh_read_chains_check(k, NULL) == -ESTALE;
+	return 0;
 }
 
 static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)

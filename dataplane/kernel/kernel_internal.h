@@ -30,6 +30,7 @@ struct bh_kernel {
 	bool untouched; /* new tables: nothing was applied yet */
 	unsigned epoch;
 	uint64_t chains_hash;
+	bool blind; /* rules do not come back as they were made: they are only counted */
 	struct bh_projection now; /* what the maps hold */
 	struct bh_ruleset *rs;    /* that it was made of; NULL: it was found there */
 	bh_who_fn who;            /* may be NULL */
@@ -58,7 +59,10 @@ int bh_read_state(struct bh_kernel *k, struct bh_found *ret) bh_must_check;
 /* @format: of the tables (BH_STATE_FORMAT). @comments: read them too. */
 int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct bh_projection *ret)
     bh_must_check;
-/* Chains and numbers of rules as they should be? 0, -ESTALE. */
+/* @fn is told each chain that is not as it should be: gone, not ours, with other rules. */
+typedef void (*bh_read_fn)(void *arg, const char *text);
+int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err) bh_must_check;
+/* Chains and rules as they should be? 0, -ESTALE with the first that is not. */
 int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 
 /* transaction.c: what the chains of a family depend on now. */

@@ -255,6 +255,7 @@ static void changes_of_others_are_noticed(void **state)
 
 	(void)state;
 	started_plain();
+	assert_false(k->blind); /* rules come back as they were made */
 	apply(only_8001(), 1);
 	bump();
 	assert_false(monitor_says()); /* our own changes are nobody's business */
@@ -277,6 +278,42 @@ static void changes_of_others_are_noticed(void **state)
 	/* What is not ours does not matter. */
 	assert_int_equal(nft("add table ip theirs; add chain ip theirs c"), 0);
 	assert_false(monitor_says());
+}
+
+/* As many rules as before, and one of them is not ours. */
+static int replace_rule(const char *chain, const char *rule)
+{
+	return netlab_run(NETLAB_ROUTER,
+			  "h=$(nft -a list chain ip " TABLE " %s 2>/dev/null | "
+			  "sed -n 's/.* # handle //p' | sed -n 3p); "
+			  "nft replace rule ip " TABLE " %s handle $h %s",
+			  chain, chain, rule);
+}
+
+static void a_rule_in_place_of_ours(void **state)
+{
+	(void)state;
+	started_plain();
+	apply(only_8001(), 1);
+	bump();
+	assert_int_equal(replace_rule("forward", "accept"), 0);
+	assert_true(reaches(8002));
+	assert_true(monitor_says());
+	stale("chain 'ip forward': rule 2 is not the one we made");
+	assert_true(started());
+	verified();
+	bump();
+	assert_false(reaches(8002));
+
+	/* While no agent lives, too. */
+	assert_int_equal(replace_rule("forward", "accept"), 0);
+	k = bh_kernel_close(k);
+	opened();
+	k->caps.owner_persist = false;
+	assert_true(started());
+	verified();
+	assert_false(reaches(8002));
+	assert_false(apply(only_8001(), 1).changed);
 }
 
 static void errors_name_the_object(void **state)
@@ -467,6 +504,7 @@ int main(void)
 		cmocka_unit_test_teardown(comments_outlive_their_agent, after),
 		cmocka_unit_test_teardown(only_names_of_endpoints, after),
 		cmocka_unit_test_teardown(changes_of_others_are_noticed, after),
+		cmocka_unit_test_teardown(a_rule_in_place_of_ours, after),
 		cmocka_unit_test_teardown(errors_name_the_object, after),
 		cmocka_unit_test_teardown(epochs_go_round, after),
 		cmocka_unit_test_teardown(new_tables_trust_no_old_mark, after),
