@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset
+ * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset, /v1/live
  */
 #include <fcntl.h>
 #include <string.h>
@@ -11,6 +11,7 @@
 #include "common/parse.h"
 #include "common/util.h"
 #include "config.h"
+#include "dataplane/kernel/live.h"
 #include "policy/when.h"
 
 #include "common/banned.h"
@@ -374,4 +375,19 @@ enum MHD_Result bh_api_ruleset(struct bh_request *q)
 	bh_buf_puts(&b, "");
 	return bh_reply_text(q, MHD_HTTP_OK, "text/plain; charset=utf-8",
 			     b.data ? bh_buf_take(&b) : strdup(""));
+}
+
+/* ---- what the kernel made of it ---- */
+
+enum MHD_Result bh_api_live(struct bh_request *q)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+	struct bh_err err = { 0 };
+	int r = bh_kernel_live(q->api->a->kernel, &b, &err);
+
+	if (r < 0)
+		return bh_reply_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s",
+				      bh_err_text(&err, r));
+	bh_buf_putc(&b, '\n');
+	return bh_reply_text(q, MHD_HTTP_OK, "application/json", bh_buf_take(&b));
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * cli/verb_render.c - bulkhead render: the compiled rule set in words
+ * cli/verb_render.c - bulkhead render: the compiled rule set in words, or what the kernel made of it
  */
 #include "cli/agent.h"
 #include "cli/cli.h"
+#include "cli/live_text.h"
 #include "cli/out.h"
+#include "cli/view.h"
 #include "cli/world.h"
+#include "dataplane/kernel/live.h"
 #include "dataplane/kernel/projection.h"
+
+#include <unistd.h>
 
 #include "common/banned.h"
 
@@ -41,6 +46,86 @@ static int print_kernel(struct bh_compiled *c, struct bh_buf *out)
 	return BH_EXIT_OK;
 }
 
+/* ---- the kernel's state ---- */
+
+#define TABLE "bulkhead"
+
+static int print_live(const struct bh_args *a, json_t *v, const char *source)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
+	int code;
+
+	(void)json_object_set_new(v, "source", json_string(source));
+	if (a->format == BH_FORMAT_JSON) {
+		code = bh_out_json(v);
+	} else {
+		bh_live_text(v, bh_colour_wanted(STDOUT_FILENO), &out);
+		code = bh_out_write(&out);
+	}
+	if (code == BH_EXIT_OK && bh_view_true(v, "compared") && !bh_view_true(v, "equal"))
+		code = BH_EXIT_FAILED;
+	return code;
+}
+
+static int live_from_kernel(const struct bh_args *a)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
+	bh_autojson json_t *v = NULL;
+	struct bh_err err = { .code = 0 };
+	int r;
+
+	r = bh_live_read(a->table ? a->table : TABLE, NULL, &(struct bh_commenter){ .rs = NULL },
+			 &text, &err);
+	if (r == 0)
+		r = bh_json_load(text.data, text.len, SIZE_MAX, &v, &err);
+	if (r == -EPERM)
+		bh_out_complain("render: only root can read the kernel's tables");
+	else if (r < 0)
+		bh_out_complain("render: %s", bh_err_text(&err, r));
+	return r < 0 ? BH_EXIT_FAILED : print_live(a, v, "kernel");
+}
+
+static int live(const struct bh_args *a)
+{
+	const struct bh_request req = { .socket = a->socket, .method = "GET", .path = "/v1/live" };
+	bh_cleanup(bh_buf_done) struct bh_buf body = BH_BUF_INIT;
+	bh_autojson json_t *v = NULL;
+	struct bh_err err = { .code = 0 };
+	long status = 0;
+	int r;
+
+	if (a->table)
+		return live_from_kernel(a);
+	r = bh_agent_call(&req, &status, &body, &err);
+	if (r < 0 && status == 0 && (r == -ENOENT || r == -ECONNREFUSED)) {
+		bh_out_complain("no agent answers at %s: the kernel is read", a->socket);
+		return live_from_kernel(a);
+	}
+	if (r == 0)
+		r = bh_json_load(body.data, body.len, SIZE_MAX, &v, &err);
+	if (r < 0) {
+		bh_agent_complain(&err, r, &body);
+		return BH_EXIT_FAILED;
+	}
+	return print_live(a, v, "agent");
+}
+
+static int check(const struct bh_args *a)
+{
+	const char *wrong = NULL;
+
+	if (a->format == BH_FORMAT_JSON && !a->live)
+		wrong = "-o json goes with --live";
+	else if (a->table && !a->live)
+		wrong = "--table goes with --live";
+	else if (a->live && a->nft)
+		wrong = "either --live or --nft";
+	if (!wrong)
+		return BH_EXIT_OK;
+	bh_out_complain("render: %s", wrong);
+	return BH_EXIT_USAGE;
+}
+
 static int run(const struct bh_args *a)
 {
 	bh_cleanup(bh_world_done) struct bh_world w = BH_WORLD_INIT;
@@ -48,6 +133,11 @@ static int run(const struct bh_args *a)
 	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
 	int code;
 
+	code = check(a);
+	if (code != BH_EXIT_OK)
+		return code;
+	if (a->live)
+		return live(a);
 	if (a->policies.n == 0 && a->endpoints.n == 0 && !a->nft)
 		return from_agent(a);
 	code = bh_world_get(&w, a);
@@ -65,6 +155,10 @@ static int run(const struct bh_args *a)
 static const struct bh_option options[] = {
 	{ 0, "nft", NULL, BH_OPTION_FLAG, offsetof(struct bh_args, nft),
 	  "the elements of maps and sets that it becomes in the kernel" },
+	{ 0, "live", NULL, BH_OPTION_FLAG, offsetof(struct bh_args, live),
+	  "what stands in the kernel now, compared with what should" },
+	{ 0, "table", "NAME", BH_OPTION_TEXT, offsetof(struct bh_args, table),
+	  "read the tables of this name, without the agent (with --live)" },
 	{ .kind = BH_OPTION_INVALID },
 };
 
@@ -74,13 +168,18 @@ const struct bh_verb bh_verb_render = {
 	.summary = "Prints the compiled rule set",
 	.text =
 	    "The agent's, which is in force, or with --policy that of files. One form for both, so that two can\n"
-	    "be compared with diff. --nft makes the kernel's form as if all endpoints were on this host; what is in\n"
-	    "the kernel, `nft list table ip bulkhead` shows.\n",
+	    "be compared with diff. --nft makes the kernel's form as if all endpoints were on this host.\n"
+	    "\n"
+	    "--live reads the kernel: endpoints, ranges, cells and contracts with the policies and rules that they\n"
+	    "come from, counters, and every difference to what the agent put there. Where no agent answers, root\n"
+	    "reads the tables directly; names are then those that stand beside the elements, and nothing is compared.\n",
 	.options = options,
 	.world = BH_WORLD_ALL,
 	.agent = true,
-	.exits = "  0  printed\n"
-		 "  1  errors in manifests, or no agent\n",
+	.formats = BH_FORMATS_TEXT,
+	.exits =
+	    "  0  printed; with --live: and the kernel holds what it should, or that is not known\n"
+	    "  1  errors in manifests, or no agent; with --live: the kernel does not hold what it should\n",
 	.example = "bulkhead render --policy policies/ --endpoints endpoints.yaml",
 	.run = run,
 };

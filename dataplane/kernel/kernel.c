@@ -185,7 +185,7 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 {
 	const uint32_t *s4 = found->state[0], *s6 = found->state[1];
 
-	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, found) < 0)
+	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, BH_FAMILIES_ALL, found) < 0)
 		return false;
 	/* Both are always written together. */
 	return (s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER ||
@@ -267,8 +267,8 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		if (r < 0)
 			return r;
 	}
-	if (!is_readable(k, &found) ||
-	    bh_read_elements(k, found.state[0][BH_STATE_FORMAT], true, &k->now) < 0) {
+	if (!is_readable(k, &found) || bh_read_elements(k, found.state[0][BH_STATE_FORMAT],
+							BH_FAMILIES_ALL, true, &k->now) < 0) {
 		*ret_adopted = false;
 		r = build_new(k, &found, err);
 	} else {
@@ -318,9 +318,9 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 	r = bh_read_chains_check(k, err);
 	if (r < 0)
 		return r;
-	r = bh_read_state(k, &found);
+	r = bh_read_state(k, BH_FAMILIES_ALL, &found);
 	if (r == 0)
-		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, false, &is);
+		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, BH_FAMILIES_ALL, false, &is);
 	if (r == -ENOENT || r == -ESTALE)
 		return bh_err_set(err, -ESTALE,
 				  "maps of table %s are gone or hold what we never put there",

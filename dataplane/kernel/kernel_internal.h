@@ -54,11 +54,12 @@ int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *re
 
 /* read.c */
 int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err) bh_must_check;
-/* -ENOENT: a map is missing. */
-int bh_read_state(struct bh_kernel *k, struct bh_found *ret) bh_must_check;
+/* @families: 1 << index of those that are read. -ENOENT: a map is missing; -ESTALE: it holds what we never put there. */
+#define BH_FAMILIES_ALL 3U
+int bh_read_state(struct bh_kernel *k, unsigned families, struct bh_found *ret) bh_must_check;
 /* @format: of the tables (BH_STATE_FORMAT). @comments: read them too. */
-int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct bh_projection *ret)
-    bh_must_check;
+int bh_read_elements(struct bh_kernel *k, uint32_t format, unsigned families, bool comments,
+		     struct bh_projection *ret) bh_must_check;
 /* @fn is told each chain that is not as it should be: gone, not ours, with other rules. */
 typedef void (*bh_read_fn)(void *arg, const char *text);
 int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err) bh_must_check;

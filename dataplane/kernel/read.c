@@ -250,7 +250,8 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 	return bh_kset_is_interval(set) ? join_intervals(e) : 0;
 }
 
-int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct bh_projection *ret)
+int bh_read_elements(struct bh_kernel *k, uint32_t format, unsigned families, bool comments,
+		     struct bh_projection *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf texts = BH_BUF_INIT;
 	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST,
@@ -259,7 +260,7 @@ int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct
 
 	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++)
 		for (enum bh_kset s = BH_KSET_INVALID + 1; r == 0 && s < BH_KSET_STATE; s++)
-			if (s != BH_KSET_PORT_ICMP || !e.first)
+			if ((families >> f & 1) && (s != BH_KSET_PORT_ICMP || !e.first))
 				r = read_set(k, f, s, &e);
 	if (r < 0) {
 		free(e.v);
@@ -271,11 +272,11 @@ int bh_read_elements(struct bh_kernel *k, uint32_t format, bool comments, struct
 	return 0;
 }
 
-int bh_read_state(struct bh_kernel *k, struct bh_found *ret)
+int bh_read_state(struct bh_kernel *k, unsigned families, struct bh_found *ret)
 {
 	for (unsigned f = 0; f < BH_FAMILIES; f++) {
 		struct elems e = { .v = NULL };
-		int r = read_set(k, f, BH_KSET_STATE, &e);
+		int r = families >> f & 1 ? read_set(k, f, BH_KSET_STATE, &e) : 0;
 
 		for (size_t i = 0; r == 0 && i < e.n; i++) {
 			uint32_t key;
