@@ -11,6 +11,9 @@
 #include "dataplane/kernel/live.h"
 #include "dataplane/kernel/projection.h"
 
+#include "common/util.h"
+
+#include <stdio.h>
 #include <unistd.h>
 
 #include "common/banned.h"
@@ -67,15 +70,16 @@ static int print_live(const struct bh_args *a, json_t *v, const char *source)
 	return code;
 }
 
-static int live_from_kernel(const struct bh_args *a)
+/* @should: NULL: nothing is compared. */
+static int live_from_kernel(const struct bh_args *a, const struct bh_projection *should,
+			    const struct bh_commenter *say)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf text = BH_BUF_INIT;
 	bh_autojson json_t *v = NULL;
 	struct bh_err err = { .code = 0 };
 	int r;
 
-	r = bh_live_read(a->table ? a->table : TABLE, NULL, &(struct bh_commenter){ .rs = NULL },
-			 &text, &err);
+	r = bh_live_read(a->table ? a->table : TABLE, should, say, &text, &err);
 	if (r == 0)
 		r = bh_json_load(text.data, text.len, SIZE_MAX, &v, &err);
 	if (r == -EPERM)
@@ -85,21 +89,71 @@ static int live_from_kernel(const struct bh_args *a)
 	return r < 0 ? BH_EXIT_FAILED : print_live(a, v, "kernel");
 }
 
+struct made {
+	const struct bh_world *world;
+	const struct bh_compiled *compiled;
+};
+
+static void who(void *arg, const struct bh_addr *a, char *buf, size_t size)
+{
+	const struct made *m = arg;
+	const struct bh_addr_class *ac = bh_compiled_find(m->compiled, a);
+	const struct bh_endpoint *e = ac ? m->world->eps[ac->endpoint] : NULL;
+
+	*buf = '\0';
+	if (e)
+		(void)snprintf(buf, size, "%s%s%s", e->ns ? e->ns : "", e->ns ? "/" : "", e->name);
+}
+
+/* What files say that should be there. Endpoints of other nodes are peers alone. */
+static int live_by_files(const struct bh_args *a)
+{
+	bh_cleanup(bh_world_done) struct bh_world w = BH_WORLD_INIT;
+	bh_cleanup(bh_compiled_done) struct bh_compiled c = { .rules = NULL };
+	bh_cleanup(bh_projection_done) struct bh_projection p = { .n = 0 };
+	struct made made = { &w, &c };
+	char node[256] = "";
+	int r, code;
+
+	code = bh_world_get(&w, a);
+	if (code == BH_EXIT_OK)
+		code = bh_world_compile(&w, &c);
+	if (code != BH_EXIT_OK)
+		return code;
+	(void)gethostname(node, sizeof(node) - 1);
+	for (size_t i = 0; i < c.n_addrs; i++) {
+		const char *on = w.eps[c.addrs[i].endpoint]->node;
+
+		c.addrs[i].local = !on || bh_streq(on, node);
+	}
+	r = bh_projection_make(c.rules, c.addrs, c.n_addrs, &p);
+	if (r < 0) {
+		bh_out_complain("render: it cannot be told to the kernel: %s",
+				bh_err_text(NULL, r));
+		return BH_EXIT_FAILED;
+	}
+	return live_from_kernel(a, &p,
+				&(struct bh_commenter){ .rs = c.rules, .who = who, .arg = &made });
+}
+
 static int live(const struct bh_args *a)
 {
 	const struct bh_request req = { .socket = a->socket, .method = "GET", .path = "/v1/live" };
+	const struct bh_commenter nobody = { .rs = NULL };
 	bh_cleanup(bh_buf_done) struct bh_buf body = BH_BUF_INIT;
 	bh_autojson json_t *v = NULL;
 	struct bh_err err = { .code = 0 };
 	long status = 0;
 	int r;
 
+	if (a->policies.n > 0)
+		return live_by_files(a);
 	if (a->table)
-		return live_from_kernel(a);
+		return live_from_kernel(a, NULL, &nobody);
 	r = bh_agent_call(&req, &status, &body, &err);
 	if (r < 0 && status == 0 && (r == -ENOENT || r == -ECONNREFUSED)) {
 		bh_out_complain("no agent answers at %s: the kernel is read", a->socket);
-		return live_from_kernel(a);
+		return live_from_kernel(a, NULL, &nobody);
 	}
 	if (r == 0)
 		r = bh_json_load(body.data, body.len, SIZE_MAX, &v, &err);
@@ -172,7 +226,8 @@ const struct bh_verb bh_verb_render = {
 	    "\n"
 	    "--live reads the kernel: endpoints, ranges, cells and contracts with the policies and rules that they\n"
 	    "come from, counters, and every difference to what the agent put there. Where no agent answers, root\n"
-	    "reads the tables directly; names are then those that stand beside the elements, and nothing is compared.\n",
+	    "reads the tables directly; names are then those that stand beside the elements. They are compared with\n"
+	    "what --policy and --endpoints say: what happens, not why; endpoints whose node is another are peers.\n",
 	.options = options,
 	.world = BH_WORLD_ALL,
 	.agent = true,

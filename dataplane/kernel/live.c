@@ -16,6 +16,7 @@
 #include "common/json.h"
 #include "common/util.h"
 #include "dataplane/kernel/kernel_internal.h"
+#include "dataplane/kernel/live_internal.h"
 #include "dataplane/kernel/projection_key.h"
 #include "dataplane/marks.h"
 #include "policy/protocol.h"
@@ -34,6 +35,7 @@ struct live {
 	struct bh_projection is[BH_FAMILIES];
 	bool readable[BH_FAMILIES];
 	const struct bh_projection *should; /* NULL: nothing is compared */
+	struct bh_projection matched;       /* what it points to, made elsewhere; with comments */
 	struct bh_commenter say;
 	struct member
 	    *members[BH_FAMILIES]; /* endpoints by class, where nobody knows what classes mean */
@@ -86,12 +88,14 @@ static const char *class_name(uint32_t cls, char buf[24])
 /* What the commenter says, else what stands beside the element. */
 static const char *about(const struct live *l, const struct bh_kelem *e, char *buf, size_t size)
 {
-	const struct bh_projection *is = &l->is[family_of(e)];
+	const struct bh_projection *from = &l->is[family_of(e)];
 	const char *s = bh_comment_elem(&l->say, e, buf, size);
 
-	if (!*s && e >= is->elems && e < is->elems + is->n)
-		(void)bh_comment_elem(&(struct bh_commenter){ .source = is }, e, buf, size);
-	return buf;
+	if (*s)
+		return buf;
+	if (e < from->elems || e >= from->elems + from->n)
+		from = &l->matched;
+	return bh_comment_elem(&(struct bh_commenter){ .source = from }, e, buf, size);
 }
 
 static int cmp_member(const void *a, const void *b)
@@ -103,11 +107,9 @@ static int cmp_member(const void *a, const void *b)
 	return x->elem < y->elem ? -1 : x->elem > y->elem;
 }
 
-/* "shop/web and 3 more" */
-static void put_members(const struct live *l, unsigned f, uint32_t cls, char *buf, size_t size)
+static size_t find_members(const struct live *l, unsigned f, uint32_t cls)
 {
-	size_t lo = 0, hi = l->n_members[f], n = 0;
-	char who[BH_COMMENT_SIZE];
+	size_t lo = 0, hi = l->n_members[f];
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -117,6 +119,22 @@ static void put_members(const struct live *l, unsigned f, uint32_t cls, char *bu
 		else
 			hi = mid;
 	}
+	return lo;
+}
+
+static bool has_members(const struct live *l, unsigned f, uint32_t cls)
+{
+	size_t at = find_members(l, f, cls);
+
+	return at < l->n_members[f] && l->members[f][at].cls == cls;
+}
+
+/* "shop/web and 3 more" */
+static void put_members(const struct live *l, unsigned f, uint32_t cls, char *buf, size_t size)
+{
+	size_t lo = find_members(l, f, cls), n = 0;
+	char who[BH_COMMENT_SIZE];
+
 	while (lo + n < l->n_members[f] && l->members[f][lo + n].cls == cls)
 		n++;
 	if (n == 0)
@@ -398,6 +416,21 @@ static bool same(const struct bh_kelem *a, const struct bh_kelem *b)
 	       (!bh_kset_is_interval(a->set) || memcmp(a->key_end, b->key_end, a->key_len) == 0);
 }
 
+/* Classes stay for a while when their last address is gone, and so do cells about them: no packet finds those. */
+static bool is_idle(const struct live *l, const struct bh_kelem *e)
+{
+	uint32_t peer = bh_key_word(e->key, 2);
+
+	if (e->set == BH_KSET_RESULT)
+		return true; /* compared where a cell refers to it */
+	if (e->set != BH_KSET_CELL || peer == BH_PEER_ANY_ENDPOINT || !(peer & BH_CLASS_ENDPOINT))
+		return false;
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		if (has_members(l, f, peer))
+			return false;
+	return true;
+}
+
 static void compare_elems(struct live *l, unsigned f)
 {
 	const struct bh_projection *is = &l->is[f];
@@ -411,7 +444,9 @@ static void compare_elems(struct live *l, unsigned f)
 			: s == end || family_of(s) != f ? -1
 							: bh_kelem_cmp(&is->elems[i], s);
 
-		if (r < 0)
+		if (r < 0 && l->should == &l->matched && is_idle(l, &is->elems[i]))
+			i++;
+		else if (r < 0)
 			elem_differs(l, &is->elems[i++], NULL);
 		else if (r > 0)
 			elem_differs(l, NULL, s++);
@@ -590,13 +625,40 @@ static int put_answer(const struct live *l, struct bh_buf *out, struct bh_err *e
 	return out->failed || l->diffs.failed ? bh_err_set(err, -ENOMEM, "out of memory") : 0;
 }
 
-static int look(struct live *l, struct bh_buf *json, struct bh_err *err)
+/* What was made elsewhere, with its comments, in the kernel's numbers. */
+static int match(struct live *l, const struct bh_commenter *say)
+{
+	const struct bh_projection *p = l->should;
+	struct bh_projection *m = &l->matched;
+
+	m->elems = calloc(p->n + 1, sizeof(*m->elems));
+	if (!m->elems)
+		return -ENOMEM;
+	m->n = p->n;
+	m->revision = p->revision;
+	for (size_t i = 0; i < p->n; i++) {
+		char text[BH_COMMENT_SIZE];
+
+		m->elems[i] = p->elems[i];
+		bh_comment_elem(say, &p->elems[i], text, sizeof(text));
+		m->elems[i].comment = (uint32_t)m->texts.len + 1;
+		bh_buf_add(&m->texts, text, strlen(text) + 1);
+	}
+	l->should = m;
+	return bh_buf_failed(&m->texts) ? -ENOMEM : bh_live_match(m, l->is);
+}
+
+/* @made_by: says what @l->should means, which was made elsewhere; NULL: it was not. */
+static int look(struct live *l, const struct bh_commenter *made_by, struct bh_buf *json,
+		struct bh_err *err)
 {
 	int r = read_all(l, err);
 
 	if (r == 0 && !l->k->started && !l->found.exists[0] && !l->found.exists[1])
 		r = bh_err_set(err, -ENOENT, "there is no table %s: nothing is enforced here",
 			       l->k->table);
+	if (r == 0 && l->should && made_by && match(l, made_by) < 0)
+		r = bh_err_set(err, -ENOMEM, "out of memory");
 	if (r == 0 && l->should)
 		r = compare(l, err);
 	if (r == 0)
@@ -605,6 +667,7 @@ static int look(struct live *l, struct bh_buf *json, struct bh_err *err)
 		bh_projection_done(&l->is[f]);
 		free(l->members[f]);
 	}
+	bh_projection_done(&l->matched);
 	bh_buf_done(&l->diffs);
 	return r;
 }
@@ -617,21 +680,21 @@ int bh_kernel_live(struct bh_kernel *k, struct bh_buf *json, struct bh_err *err)
 
 	if (!k->started)
 		return bh_err_set(err, -EINVAL, "the tables were not started");
-	return look(&l, json, err);
+	return look(&l, NULL, json, err);
 }
 
 int bh_live_read(const char *table, const struct bh_projection *should,
 		 const struct bh_commenter *say, struct bh_buf *json, struct bh_err *err)
 {
 	struct bh_kernel k = { .nl = BH_NL_INIT, .monitor = -1, .table = strdup(table) };
-	struct live l = { .k = &k, .should = should, .say = *say };
+	struct live l = { .k = &k, .should = should };
 	int r;
 
 	if (!k.table)
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	r = bh_nl_open(&k.nl, err);
 	if (r == 0)
-		r = look(&l, json, err);
+		r = look(&l, say, json, err);
 	bh_nl_close(&k.nl);
 	free(k.table);
 	return r;

@@ -20,7 +20,8 @@ int bh_kernel_live(struct bh_kernel *k, struct bh_buf *json, struct bh_err *err)
 
 /*
  * Without an agent: reads the tables of that name and changes nothing. @should: what they should hold, made of @say's
- * rule set; NULL: nothing is known, nothing is compared. Chains are not compared: they follow from the agent's settings.
+ * rule set, in numbers of its own: classes, pieces and contracts are told by what they stand for. NULL: nothing is known,
+ * nothing is compared. Chains and reasons are not compared: those follow from the agent's settings and its history.
  * -EPERM without CAP_NET_ADMIN; -ENOENT: there are no such tables.
  */
 int bh_live_read(const char *table, const struct bh_projection *should,

@@ -106,3 +106,58 @@ def test_a_setting_without_comments(stopped):
     # The agent knows the names all the same.
     done = render(stopped, "--live")
     assert done.returncode == 0 and "shop/web" in done.stdout and "allow (shop/web 'office')" in done.stdout
+
+
+ENDPOINTS = """apiVersion: bulkhead.network/v1alpha1
+kind: Endpoint
+metadata: {name: web, namespace: shop, labels: {app: web}}
+spec: {addresses: [10.0.0.1, "fd00::1"]}
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: Endpoint
+metadata: {name: cust, namespace: shop, labels: {role: client}}
+spec: {addresses: [10.0.0.2]}
+---
+apiVersion: bulkhead.network/v1alpha1
+kind: Endpoint
+metadata: {name: far, namespace: shop, labels: {app: web}}
+spec: {addresses: [10.7.0.1], node: n7}
+"""
+
+
+def by_files(agent, policies, endpoints=ENDPOINTS):
+    (agent.dir / "p.yaml").write_text(policies)
+    (agent.dir / "e.yaml").write_text(endpoints)
+    return render(agent, "--live", "--policy", agent.dir / "p.yaml", "--endpoints", agent.dir / "e.yaml")
+
+
+def test_files_say_what_should_be_there(agent):
+    # Numbers of classes, pieces and contracts depend on what came before: these files give others.
+    before = CONTRACT.replace("[http]", "[ssh]").replace("8000-8099", "9000-9099").replace("192.0.2.0/24", "192.0.0.0/16")
+    agent.ask(agent.add_request("old", "10.0.0.9", labels={"app": "old"}))
+    agent.apply(CONTRACT.replace("app: web", "app: old").replace("name: web", "name: old"))
+    agent.ask({"v": 1, "op": "del", "network": "net", "id": "id-old", "ifname": "eth0"})
+    assert agent.request("DELETE", "/v1/policies/TrafficPolicy/shop/old")[0] == 200
+    agent.apply(before)
+    agent.apply(ENDPOINTS.rsplit("---", 1)[1])
+    shop(agent)
+    agent.stop()
+    done = by_files(agent, CONTRACT)
+    assert done.returncode == 0 and "the kernel holds what it should hold\n" in done.stdout, done.stdout + done.stderr
+    # Other policies, other endpoints.
+    done = by_files(agent, CONTRACT.replace("[http]", "[ssh]"))
+    assert done.returncode == 1 and "changed: ip cell: ingress of e" in done.stdout
+    assert "tcp 80: contract" in done.stdout and "ssh allow: shop/web 'clients'; else drop" in done.stdout
+    done = by_files(agent, CONTRACT.replace("8000-8099", "8000-8098"))
+    assert done.returncode == 1 and "ip port_tcp: ports 8000-8099 of map port_tcp" in done.stdout
+    done = by_files(agent, CONTRACT, ENDPOINTS.replace("10.0.0.2", "10.0.0.3"))
+    assert done.returncode == 1
+    assert "missing: ip peer: endpoint 10.0.0.3 (shop/cust)" in done.stdout
+    assert "extra: ip peer: endpoint 10.0.0.2 (shop/cust)" in done.stdout
+    done = by_files(agent, "x: 1\n")
+    assert done.returncode == 1 and "p.yaml:1:1" in done.stderr and done.stdout == ""
+    # What somebody did to the tables meanwhile.
+    run(*agent.command("nft", "delete element ip bulkhead subj_in { 10.0.0.1 }"))
+    done = by_files(agent, CONTRACT)
+    assert done.returncode == 1 and "the kernel does not hold what it should hold: 1 difference\n" in done.stdout
+    assert "missing: ip subj_in: endpoint 10.0.0.1 (shop/web) as a subject for ingress" in done.stdout
