@@ -10,6 +10,8 @@
  */
 #include "agent/agent.h"
 
+#include "agent/agent_proxy.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,6 +174,8 @@ static void on_pass(void *arg, int r)
 	if (r == 0) {
 		bh_agent_forgotten(a);
 		bh_agent_release_all(a);
+		if (a->proxies)
+			bh_proxies_due(a->proxies, true);
 	}
 	if (a->cni)
 		bh_cni_server_pass(a->cni, r, st.error ? st.error : "");
@@ -231,6 +235,7 @@ static int on_tick(struct bh_source *s, void *arg)
 		bh_cni_server_tick(a->cni, now);
 	bh_agent_save_revision(a);
 	bh_agent_note_refused(a);
+	bh_agent_proxies_tick(a, now);
 	return 0;
 }
 
@@ -501,6 +506,7 @@ int bh_agent_start(struct bh_agent *a, struct bh_err *err)
 	if (r < 0)
 		return r;
 	a->started = true;
+	bh_agent_proxies_start(a);
 	r = bh_cni_server_new(a, &a->cni, err);
 	if (r == 0)
 		r = bh_api_new(a, &a->api, err);
@@ -556,6 +562,7 @@ void bh_agent_stop(struct bh_agent *a)
 		bh_nflog_close(a->nflog);
 	if (a->kernel)
 		bh_kernel_close(a->kernel);
+	bh_proxies_free(a->proxies);
 	bh_rtnl_close(a->rtnl);
 	bh_endpoints_free(a->eps);
 	bh_store_free(a->store);

@@ -11,6 +11,7 @@
 #define BH_AGENT_AGENT_H
 
 #include "agent/endpoints.h"
+#include "agent/proxy.h"
 #include "agent/reconcile.h"
 #include "agent/records.h"
 #include "agent/rtnl.h"
@@ -62,6 +63,8 @@ struct bh_agent {
 	bh_msec_t verified;
 	bool noted; /* refused packets, in the run folder */
 	uint64_t noted_refused;
+	struct bh_proxies *proxies; /* NULL: they cannot be looked for */
+	size_t n_proxies;           /* that matter, at the last look */
 };
 
 /* Everything up to READY; on failure nothing was changed that was in force. To be released in any case. */
