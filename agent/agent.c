@@ -19,6 +19,7 @@
 #include <sys/random.h>
 
 #include "agent/api.h"
+#include "agent/bridgecheck.h"
 #include "agent/cni_server.h"
 #include "agent/notify.h"
 #include "common/file.h"
@@ -176,6 +177,7 @@ static void on_pass(void *arg, int r)
 		bh_agent_release_all(a);
 		if (a->proxies)
 			bh_proxies_due(a->proxies, true);
+		bh_bridgecheck_due(a->bridges);
 	}
 	if (a->cni)
 		bh_cni_server_pass(a->cni, r, st.error ? st.error : "");
@@ -236,6 +238,7 @@ static int on_tick(struct bh_source *s, void *arg)
 	bh_agent_save_revision(a);
 	bh_agent_note_refused(a);
 	bh_agent_proxies_tick(a, now);
+	bh_bridgecheck_tick(a->bridges, now);
 	return 0;
 }
 
@@ -507,6 +510,10 @@ int bh_agent_start(struct bh_agent *a, struct bh_err *err)
 		return r;
 	a->started = true;
 	bh_agent_proxies_start(a);
+	r = bh_bridgecheck_new(a->rtnl, a->eps, BH_BRIDGE_SYSCTL, &a->bridges);
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory");
+	bh_bridgecheck_tick(a->bridges, bh_clock_now());
 	r = bh_cni_server_new(a, &a->cni, err);
 	if (r == 0)
 		r = bh_api_new(a, &a->api, err);
@@ -563,6 +570,7 @@ void bh_agent_stop(struct bh_agent *a)
 	if (a->kernel)
 		bh_kernel_close(a->kernel);
 	bh_proxies_free(a->proxies);
+	bh_bridgecheck_free(a->bridges);
 	bh_rtnl_close(a->rtnl);
 	bh_endpoints_free(a->eps);
 	bh_store_free(a->store);

@@ -24,6 +24,7 @@
 #include "dataplane/worker/pool.h"
 
 struct bh_api;
+struct bh_bridgecheck;
 struct bh_cni_server;
 
 struct bh_agent {
@@ -65,6 +66,7 @@ struct bh_agent {
 	uint64_t noted_refused;
 	struct bh_proxies *proxies; /* NULL: they cannot be looked for */
 	size_t n_proxies;           /* that matter, at the last look */
+	struct bh_bridgecheck *bridges;
 };
 
 /* Everything up to READY; on failure nothing was changed that was in force. To be released in any case. */

@@ -7,6 +7,7 @@
 
 #include "agent/agent_proxy.h"
 #include "agent/api_internal.h"
+#include "agent/bridgecheck.h"
 #include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/parse.h"
@@ -265,18 +266,21 @@ static json_t *status_violations(const struct bh_agent *a)
 enum MHD_Result bh_api_status(struct bh_request *q)
 {
 	struct bh_agent *a = q->api->a;
+	json_t *warned = warnings(a), *errors = json_array(), *v;
 	char started[BH_TIME_STRLEN];
-	json_t *warned = warnings(a), *proxies = bh_agent_proxies(a, warned);
 
-	return bh_reply_json(
-	    q, MHD_HTTP_OK,
-	    json_pack("{s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		      "version", BH_VERSION, "node", a->cfg.node_name, "pid", (int)getpid(),
-		      "started", bh_clock_format(a->started_us, started), "ready",
+	v = json_pack("{s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+		      BH_VERSION, "node", a->cfg.node_name, "pid", (int)getpid(), "started",
+		      bh_clock_format(a->started_us, started), "ready",
 		      (int)(bh_reconcile_enforced(a->rc) != NULL), "revision", status_revision(a),
 		      "policies", status_policies(a), "endpoints", status_endpoints(a), "kernel",
 		      status_kernel(a), "workers", status_workers(a), "violations",
-		      status_violations(a), "proxies", proxies, "warnings", warned));
+		      status_violations(a));
+	(void)json_object_set_new(v, "proxies", bh_agent_proxies(a, warned));
+	(void)json_object_set_new(v, "bridges", bh_bridgecheck_json(a->bridges, errors));
+	(void)json_object_set_new(v, "errors", errors);
+	(void)json_object_set_new(v, "warnings", warned);
+	return bh_reply_json(q, MHD_HTTP_OK, v);
 }
 
 /* ---- settings ---- */

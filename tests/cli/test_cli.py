@@ -559,6 +559,8 @@ def test_status(api):
     ({"ready": None}, "agent       not ready"),
     ({"revision": {"wanted": 8, "enforced": 7, "error": "the kernel said no"}}, "revision    7 enforced, 8 wanted\n"),
     ({"revision": {}}, "revision    ? enforced, ? wanted\n"),
+    ({"errors": ["the bridge br0 does not hand IPv4 to nftables"]},
+     "error: the bridge br0 does not hand IPv4 to nftables\n"),
     ({"workers": [{"pid": 1, "connected": False}], "ready": False}, "worker 0    pid 1, not connected\n"),
     ({"policies": {"count": 5, "folder": "/p", "ok": False, "diagnostics": [
         {"severity": "error", "code": "e1", "file": "/p/a.yaml", "line": 3, "column": 5, "path": "spec",
