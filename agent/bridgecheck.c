@@ -184,9 +184,8 @@ static void tell(struct bh_bridgecheck *c)
 		text_of(&c->gaps[i], text, sizeof(text));
 		bh_warning("%s", text);
 	}
-	if (c->n == 0 && c->n_told > 0) {
+	if (c->n == 0 && c->n_told > 0)
 		bh_notice("bridges hand the packets of all endpoints to nftables now");
-	}
 	memcpy(c->told, c->gaps, c->n * sizeof(*c->gaps));
 	c->n_told = c->n;
 }

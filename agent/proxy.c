@@ -251,6 +251,7 @@ bool bh_proxies_look(struct bh_proxies *p, bh_msec_t now, bh_msec_t ms)
 
 	if (!p->dir && !begin(p, now))
 		return false;
+	/* cppcheck-suppress readdirCalled ; one thread, and a stream of its own */
 	while ((e = readdir(p->dir))) {
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
 			look_at(p, e->d_name);

@@ -391,23 +391,22 @@ static void differs(struct live *l, const char *family, const char *object, cons
 					  object, "what", what, "text", text));
 }
 
+/* @is, @should: one of them may be NULL. */
 static void elem_differs(struct live *l, const struct bh_kelem *is, const struct bh_kelem *should)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+	const struct bh_kelem *e = is ? is : should;
+	const char *what = is && should ? "changed" : is ? "extra" : "missing";
 
-	if (l->n_diffs < BH_LIVE_DIFFERENCES_MAX) {
-		put_sentence(l, is ? is : should, &b);
-		if (is && should) {
-			bh_buf_puts(&b, "; should be: ");
-			put_sentence(l, should, &b);
-		}
+	if (!e)
+		return;
+	if (l->n_diffs < BH_LIVE_DIFFERENCES_MAX)
+		put_sentence(l, e, &b);
+	if (l->n_diffs < BH_LIVE_DIFFERENCES_MAX && should && should != e) {
+		bh_buf_puts(&b, "; should be: ");
+		put_sentence(l, should, &b);
 	}
-	differs(l, family_name(family_of(is ? is : should)),
-		bh_kset_name(is ? is->set : should->set),
-		!is       ? "missing"
-		: !should ? "extra"
-			  : "changed",
-		bh_buf_str(&b));
+	differs(l, family_name(family_of(e)), bh_kset_name(e->set), what, bh_buf_str(&b));
 }
 
 static bool same(const struct bh_kelem *a, const struct bh_kelem *b)

@@ -551,6 +551,7 @@ static void compare_chains(struct chains *c, bh_read_fn fn, void *arg)
 
 	HASH_ITER(hh, c->should, s, tmp) {
 		HASH_FIND(hh, c->is, s->name, sizeof(s->name), i);
+		/* cppcheck-suppress uninitvar ; it does not follow HASH_ITER */
 		compare_chain(s, i, c->blind, fn, arg);
 		if (i)
 			i->seen = true;
