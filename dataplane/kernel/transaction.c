@@ -251,12 +251,13 @@ void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a)
 	bh_buf_add(&k->renamed, a, sizeof(*a));
 }
 
-static void mark_renamed(const struct bh_kernel *k, const struct bh_projection *next, uint8_t mark)
+/* @who: addresses whose comments are to be written anew. */
+static void mark_renamed(const struct bh_buf *who, const struct bh_projection *next, uint8_t mark)
 {
 	static const enum bh_kset sets[] = { BH_KSET_PEER, BH_KSET_SUBJ_IN, BH_KSET_SUBJ_EG };
-	const struct bh_addr *a = (const void *)k->renamed.data;
+	const struct bh_addr *a = (const void *)who->data;
 
-	for (size_t i = 0; i < k->renamed.len / sizeof(*a); i++) {
+	for (size_t i = 0; i < who->len / sizeof(*a); i++) {
 		for (size_t s = 0; s < BH_ARRAY_SIZE(sets); s++) {
 			struct bh_kelem key = { .set = (uint8_t)sets[s], .family = a[i].family };
 			struct bh_kelem *e;
@@ -302,10 +303,13 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
+	/* Whoever fails is told again. */
+	bh_cleanup(bh_buf_done) struct bh_buf renamed = k->renamed;
 	struct bh_projection next = { .n = 0 };
 	struct bh_batch b;
 	int r;
 
+	k->renamed = (struct bh_buf)BH_BUF_INIT;
 	*ret = (struct bh_kernel_change){ .changed = false };
 	if (!k->started)
 		return bh_err_set(err, -EINVAL, "the tables were not started");
@@ -325,9 +329,9 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 		return bh_err_set(err, r, "out of memory for the maps of a rule set");
 
 	bh_batch_init(&b, k->table);
-	mark_renamed(k, &next, BH_KELEM_RENAMED);
+	mark_renamed(&renamed, &next, BH_KELEM_RENAMED);
 	make_change(k, &b, &next, rs, &change);
-	mark_renamed(k, &next, 0);
+	mark_renamed(&renamed, &next, 0);
 	change.changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
@@ -341,7 +345,6 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 	k->untouched = false;
 	bh_ruleset_free(k->rs);
 	k->rs = bh_ruleset_ref(rs);
-	bh_buf_clear(&k->renamed);
 	*ret = change;
 	return 0;
 }
