@@ -63,8 +63,37 @@ static void on_line(void *arg, const char *line, size_t len)
 		bh_api_line(a->api, line, len);
 }
 
+static void on_told(void *arg, const struct bh_refused *p, uint64_t n)
+{
+	struct bh_agent *a = arg;
+
+	bh_records_repeated(a->records, bh_clock_wall_us(), p, n);
+}
+
+/* What the kernel only counted; nothing, if it reported nothing. */
+static void take_told(struct bh_agent *a)
+{
+	static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
+	struct bh_err err = { 0 };
+	int r;
+
+	if (!a->heard)
+		return;
+	a->heard = false;
+	r = bh_kernel_take_told(a->kernel, on_told, a, &err);
+	if (r == 0)
+		return;
+	a->heard = true;
+	bh_log_limited(&limit, BH_LOG_WARNING, "counts of refused packets cannot be read: %s",
+		       bh_err_text(&err, r));
+	/* They were taken, but there was no room for all of the answer. */
+	if (r == -ENOBUFS)
+		bh_vlog_loss(a->log, "told_overrun", 1);
+}
+
 void bh_agent_flush_records(struct bh_agent *a)
 {
+	take_told(a);
 	bh_records_flush(a->records);
 	bh_vlog_flush(a->log);
 }
@@ -106,6 +135,7 @@ static void on_refused(void *arg, const struct bh_refused *p)
 {
 	struct bh_agent *a = arg;
 
+	a->heard = true;
 	bh_records_refused(a->records, bh_clock_wall_us(), p);
 }
 
@@ -230,6 +260,7 @@ static int on_tick(struct bh_source *s, void *arg)
 	struct bh_agent *a = arg;
 	bh_msec_t now = bh_clock_now();
 
+	take_told(a);
 	bh_records_tick(a->records, now);
 	bh_vlog_tick(a->log, now);
 	bh_agent_bury(a, now);
@@ -411,8 +442,12 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .nflog_group = a->cfg.nflog_group,
 					   .group_quarantine = BH_GROUP_QUARANTINE,
 					   .group_managed = BH_GROUP_MANAGED,
+					   .mark_down = a->cfg.mark_down,
 					   .comments = a->cfg.comments };
-	int r = bh_kernel_open(&kernel, &a->kernel, err);
+	int r;
+
+	pool.engine.mark_down = a->cfg.mark_down;
+	r = bh_kernel_open(&kernel, &a->kernel, err);
 
 	if (r == 0)
 		r = bh_pool_new(a->loop, &pool, &pool_ops, a, &a->pool, err);
@@ -542,6 +577,8 @@ void bh_agent_stop(struct bh_agent *a)
 	a->cni = bh_cni_server_free(a->cni);
 	if (a->nflog_io)
 		(void)on_nflog(a->nflog_io, bh_nflog_fd(a->nflog), EPOLLIN, a);
+	if (a->started)
+		take_told(a);
 	a->pool = bh_pool_free(a->pool);
 	a->records = bh_records_free(a->records);
 	if (a->rc)

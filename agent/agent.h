@@ -62,6 +62,7 @@ struct bh_agent {
 	uint64_t saved_revision;
 	bh_msec_t verify_wait; /* grows while somebody keeps changing our tables */
 	bh_msec_t verified;
+	bool heard; /* of refused packets, since others like them were asked for */
 	bool noted; /* refused packets, in the run folder */
 	uint64_t noted_refused;
 	struct bh_proxies *proxies; /* NULL: they cannot be looked for */

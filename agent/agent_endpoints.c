@@ -43,16 +43,20 @@ static void flush_conntrack(struct bh_agent *a, const struct bh_ep *ep)
 
 static int release_one(struct bh_agent *a, struct bh_ep *ep, struct bh_err *err)
 {
-	struct bh_host_link link;
+	struct bh_host_link link = { .group = 0 };
 	int r;
 
 	if (ep->host_index) {
 		r = bh_rtnl_link_get(a->rtnl, ep->host_index, NULL, &link, err);
-		if (r == 0 && link.group == BH_GROUP_QUARANTINE)
+		/* The guard knows a link by its group; of links that others made, one that is in nobody's is taken. */
+		if (r == 0 && (link.group == BH_GROUP_QUARANTINE || link.group == 0)) {
 			r = bh_rtnl_link_set_group(a->rtnl, ep->host_index, BH_GROUP_MANAGED, err);
+			link.group = BH_GROUP_MANAGED;
+		}
 		if (r < 0)
 			return r;
 	}
+	ep->unguarded = ep->host_index == 0 || link.group != BH_GROUP_MANAGED;
 	ep->released = true;
 	return 0;
 }

@@ -147,6 +147,41 @@ static void warn_policies(const struct bh_agent *a, json_t *list)
 				   "\"resolvers\" in the configuration"));
 }
 
+/* What the guard cannot hold here. */
+static void warn_guard(const struct bh_agent *a, json_t *list)
+{
+	const struct bh_kernel_caps *caps = bh_kernel_caps_get(a->kernel);
+	size_t routed = 0, bridged = 0, no_mac = 0, foreign = 0;
+
+	for (struct bh_ep *ep = bh_endpoints_first(a->eps); ep; ep = bh_endpoints_next(ep)) {
+		routed += ep->routed;
+		bridged += !ep->routed;
+		no_mac += !ep->has_mac;
+		foreign += ep->unguarded;
+	}
+	if (!caps->arp && routed > 0)
+		append(list,
+		       json_sprintf("this kernel has no nftables tables of family arp "
+				    "(CONFIG_NF_TABLES_ARP): containers can answer ARP in the "
+				    "name of others"));
+	if (!caps->bridge && bridged > 0)
+		append(list,
+		       json_sprintf("this kernel has no nftables tables of family bridge "
+				    "(CONFIG_NF_TABLES_BRIDGE): containers on bridges can forge "
+				    "addresses, ARP and neighbour discovery"));
+	if (no_mac > 0)
+		append(list, json_sprintf(
+				 "of %zu endpoints the MAC is not known, because an older plugin "
+				 "recorded them: their addresses are bound to their links, but not "
+				 "to a MAC",
+				 no_mac));
+	if (foreign > 0)
+		append(list, json_sprintf(
+				 "%zu endpoints can forge addresses: their links were put into a "
+				 "group by somebody else, or have none that the agent knows",
+				 foreign));
+}
+
 static json_t *warnings(const struct bh_agent *a)
 {
 	json_t *list = json_array();
@@ -164,6 +199,7 @@ static json_t *warnings(const struct bh_agent *a)
 		append(list,
 		       json_sprintf("%zu endpoints stay in quarantine: their labels are not known",
 				    unnamed));
+	warn_guard(a, list);
 	bh_vlog_stats_get(a->log, &log);
 	if (log.failing)
 		append(list,
@@ -223,13 +259,18 @@ static json_t *status_kernel(const struct bh_agent *a)
 
 	if (r < 0)
 		bh_debug("counters: %s", bh_err_text(&err, r));
-	return json_pack("{s:i, s:b, s:s, s:s, s:{s:I, s:I, s:I, s:I, s:I, s:I}}", "epoch",
-			 (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
-			 caps->native_queue ? "native" : "xt", "owner",
-			 caps->owner_persist ? "persist" : "none", "counters", "refused",
-			 (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued",
-			 (json_int_t)c.queued, "unwatched", (json_int_t)c.unwatched, "quarantined",
-			 (json_int_t)c.quarantined, "spoofed", (json_int_t)c.spoofed);
+	return json_pack(
+	    "{s:i, s:b, s:s, s:s, s:{s:b, s:b}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	    "s:I, s:I, s:I, s:I}}",
+	    "epoch", (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
+	    caps->native_queue ? "native" : "xt", "owner", caps->owner_persist ? "persist" : "none",
+	    "guard", "arp", (int)caps->arp, "bridge", (int)caps->bridge, "counters", "refused",
+	    (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued", (json_int_t)c.queued,
+	    "unwatched", (json_int_t)c.unwatched, "quarantined", (json_int_t)c.quarantined,
+	    "spoofed", (json_int_t)c.spoofed, "spoofedMac", (json_int_t)c.spoofed_mac, "spoofedArp",
+	    (json_int_t)c.spoofed_arp, "spoofedNd", (json_int_t)c.spoofed_nd, "rogueRouter",
+	    (json_int_t)c.rogue_router, "rogueDhcp", (json_int_t)c.rogue_dhcp, "foreignFrame",
+	    (json_int_t)c.foreign_frame);
 }
 
 static json_t *status_workers(const struct bh_agent *a)

@@ -13,6 +13,7 @@
 #include "common/file.h"
 #include "common/limits.h"
 #include "common/log.h"
+#include "common/parse.h"
 #include "common/util.h"
 
 #include "common/banned.h"
@@ -220,10 +221,31 @@ static int parse_host(const json_t *msg, struct bh_ep *ep, struct bh_err *err)
 	return ep->host_if ? 0 : bh_err_set(err, -ENOMEM, "out of memory");
 }
 
+/* The container's end. Records of plugins that did not say are still read: then only the addresses are bound. */
+static int parse_cont(const json_t *msg, struct bh_ep *ep, struct bh_err *err)
+{
+	static const uint8_t none[sizeof(ep->mac)];
+	const char *mac;
+	json_t *cont;
+	int r = bh_json_obj(msg, "cont", &cont, err);
+
+	if (r == 0)
+		r = bh_json_str(cont, "mac", &mac, err);
+	if (r < 0)
+		return r == -ENOENT ? 0 : bh_err_wrap(err, r, "cont");
+	if (bh_parse_mac(mac, ep->mac) < 0 || (ep->mac[0] & 1) ||
+	    memcmp(ep->mac, none, sizeof(none)) == 0)
+		return bh_err_set(err, -EINVAL, "cont.mac '%.64s' is not the MAC of a container",
+				  mac);
+	ep->has_mac = true;
+	return 0;
+}
+
 int bh_attachment_parse(const json_t *msg, const char *node, struct bh_ep **ret, struct bh_err *err)
 {
 	bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
 	struct bh_attachment_key key;
+	const char *mode = "main";
 	struct bh_endpoint *e;
 	int r = bh_attachment_key_parse(msg, &key, err);
 
@@ -251,8 +273,13 @@ int bh_attachment_parse(const json_t *msg, const char *node, struct bh_ep **ret,
 		r = parse_ports(msg, e, err);
 	if (r == 0)
 		r = parse_host(msg, ep, err);
+	if (r == 0)
+		r = parse_cont(msg, ep, err);
 	if (r < 0)
 		return r;
+	if (bh_json_str(msg, "mode", &mode, NULL) < 0)
+		mode = "main";
+	ep->routed = bh_streq(mode, "main");
 	r = bh_json_bool(msg, "labelsFinal", &ep->labels_final, err);
 	if (r == -ENOENT)
 		ep->labels_final =

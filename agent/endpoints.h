@@ -38,6 +38,9 @@ struct bh_ep {
 	char *network, *id, *ifname;
 	char *host_if;       /* the host's end; NULL: the plugin named none */
 	unsigned host_index; /* 0: none */
+	uint8_t mac[6];      /* of the container's end */
+	bool has_mac;        /* false: the record does not say */
+	bool routed;         /* its link was made by our plugin: no port of a bridge */
 	bool labels_final;   /* false: an engine has yet to say who this is */
 
 	/* Main thread. */
@@ -46,7 +49,9 @@ struct bh_ep {
 	bool member;              /* in the list of endpoints now */
 	bool fresh;               /* connections of its addresses may be older than it */
 	bool released;            /* its link has left the quarantine */
-	bh_msec_t gone;           /* its link vanished then; 0: it is there */
+	bool
+	    unguarded; /* its link is in somebody's group, or not known: the guard does not see it */
+	bh_msec_t gone; /* its link vanished then; 0: it is there */
 };
 
 #define BH_EP_NO_PLACE UINT32_MAX

@@ -34,38 +34,6 @@ static bool records(const struct bh_rule *r)
 	return r->action == BH_ACTION_ALERT || r->action == BH_ACTION_LOG;
 }
 
-/* Now or, by promotion, some day. */
-static bool may_be_enforced(const struct bh_policy *p)
-{
-	return p->mode == BH_MODE_ENFORCE || p->enforce_after != 0;
-}
-
-/* A peer that takes in the own node. */
-static bool names_own_node(struct at *a)
-{
-	for (size_t i = 0; i < a->r->n_peers; i++) {
-		const struct bh_peer *peer = &a->r->peers[i];
-
-		if (peer->kind != BH_PEER_ENTITY ||
-		    (peer->entity != BH_ENTITY_HOST && peer->entity != BH_ENTITY_NODES &&
-		     peer->entity != BH_ENTITY_ALL))
-			continue;
-		a->pos = peer->pos;
-		return true;
-	}
-	return false;
-}
-
-static bool own_node_refused(struct at *a)
-{
-	return refuses(a->r) && may_be_enforced(a->p) && names_own_node(a);
-}
-
-static bool own_node_recorded(struct at *a)
-{
-	return (records(a->r) || (refuses(a->r) && !may_be_enforced(a->p))) && names_own_node(a);
-}
-
 static bool has_names(struct at *a)
 {
 	for (size_t i = 0; i < a->r->n_peers; i++) {
@@ -175,11 +143,6 @@ static const struct {
 	bool (*found)(struct at *a);
 	const char *what, *hint;
 } table[] = {
-	{ BH_SEVERITY_ERROR, own_node_refused,
-	  "a rule that refuses the own node: what goes between a container and its node is not "
-	  "judged yet",
-	  "name whom else it is for, as \"entity: world\" or \"entity: cluster\"; a firewall of "
-	  "the node's own can hold the rest" },
 	{ BH_SEVERITY_ERROR, names_not_allowed,
 	  "names in a rule that is no allow rule: addresses of names are not learned yet, so it "
 	  "would not hold",
@@ -191,10 +154,6 @@ static const struct {
 	{ BH_SEVERITY_ERROR, proxy_required,
 	  "proxyHeader: require: a connection without the header would pass",
 	  "leave proxyHeader out: a connection with one is refused" },
-	{ BH_SEVERITY_WARNING, own_node_recorded,
-	  "what goes between a container and its node is not looked at yet: nothing of it is "
-	  "recorded",
-	  NULL },
 	{ BH_SEVERITY_WARNING, names_allowed,
 	  "addresses of names are not learned yet: they match nobody", NULL },
 	{ BH_SEVERITY_WARNING, details_of_allow,

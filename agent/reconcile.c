@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "agent/builder.h"
+#include "agent/guard.h"
 #include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/util.h"
@@ -236,12 +237,17 @@ static void tell_renamed(struct bh_reconcile *rc, const struct bh_generation *g)
 
 static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
 {
+	bh_autofree struct bh_guard *guard = NULL;
 	struct bh_kernel_change change = { 0 };
-	int r;
+	size_t n_guard;
+	int r = bh_guard_of(g, &guard, &n_guard);
 
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory");
 	tell_renamed(rc, g);
 	rc->telling = g;
-	r = bh_kernel_apply(rc->cfg.kernel, g->rules->rs, g->addrs, g->n_addrs, &change, err);
+	r = bh_kernel_apply(rc->cfg.kernel, g->rules->rs, g->addrs, g->n_addrs, guard, n_guard,
+			    &change, err);
 	rc->telling = NULL;
 	if (r < 0)
 		return bh_err_wrap(err, r, "kernel");

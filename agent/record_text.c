@@ -5,6 +5,7 @@
 #include "agent/record_text.h"
 
 #include <inttypes.h>
+#include <linux/if_ether.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +34,12 @@ const char *bh_violation_name(enum bh_violation v)
 		[BH_VIOLATION_POLICY_CHANGED] = "policy_changed",
 		[BH_VIOLATION_QUARANTINE] = "quarantine",
 		[BH_VIOLATION_SPOOF] = "spoof",
+		[BH_VIOLATION_SPOOF_MAC] = "spoof_mac",
+		[BH_VIOLATION_SPOOF_ARP] = "spoof_arp",
+		[BH_VIOLATION_SPOOF_ND] = "spoof_nd",
+		[BH_VIOLATION_ROGUE_ROUTER] = "rogue_router",
+		[BH_VIOLATION_ROGUE_DHCP] = "rogue_dhcp",
+		[BH_VIOLATION_FOREIGN_FRAME] = "foreign_frame",
 		[BH_VIOLATION_NO_POLICY_MATCH] = "no_policy_match",
 		[BH_VIOLATION_NOT_JUDGED] = "not_judged",
 		[BH_VIOLATION_ALERT] = "alert",
@@ -81,19 +88,45 @@ static void print_flow(const struct bh_record *r, struct bh_buf *b)
 	bh_buf_putc(b, '}');
 }
 
+/* Below IP: no ports, and what is no ARP has no addresses that we could read. */
+static void print_frame(const struct bh_record *r, struct bh_buf *b)
+{
+	bh_buf_puts(b, ",\"flow\":{\"id\":null,\"ipv\":");
+	if (r->guard->ethertype == ETH_P_ARP)
+		bh_buf_puts(b, "4,\"proto\":\"arp\"");
+	else
+		bh_buf_printf(b, "null,\"proto\":\"0x%04x\"", r->guard->ethertype);
+	bh_buf_puts(b, ",\"src\":");
+	bh_jsonw_addr(b, &r->src);
+	bh_buf_puts(b, ",\"dst\":");
+	bh_jsonw_addr(b, &r->dst);
+	bh_buf_putc(b, '}');
+}
+
+static void print_link(const struct bh_record *r, struct bh_buf *b)
+{
+	const uint8_t *m = r->guard->mac;
+	char mac[18];
+
+	(void)snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3],
+		       m[4], m[5]);
+	bh_buf_printf(b, ",\"link\":{\"index\":%u", r->guard->link);
+	member(b, "name", r->sender ? r->sender->host_if : NULL);
+	member(b, "mac", r->guard->has_mac ? mac : NULL);
+	bh_buf_putc(b, '}');
+}
+
 static const struct bh_endpoint *endpoint_of(const struct bh_record *r, const struct bh_addr *a)
 {
 	return r->gen ? bh_generation_endpoint(r->gen, a) : NULL;
 }
 
-static void print_side(const struct bh_record *r, const char *key, const struct bh_addr *a,
-		       struct bh_buf *b)
+static void print_side(const char *key, const struct bh_addr *a, const struct bh_endpoint *e,
+		       bool node, struct bh_buf *b)
 {
-	const struct bh_endpoint *e = endpoint_of(r, a);
-
 	bh_buf_printf(b, ",\"%s\":{\"kind\":", key);
-	if (!e) {
-		bh_buf_puts(b, "\"outside\",\"address\":");
+	if (node || !e) {
+		bh_buf_printf(b, "\"%s\",\"address\":", node ? "node" : "outside");
 		bh_jsonw_addr(b, a);
 		bh_buf_putc(b, '}');
 		return;
@@ -146,6 +179,7 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 	bool egress = v->dir == BH_DIR_EGRESS;
 	const struct bh_endpoint *subject = endpoint_of(r, egress ? &r->src : &r->dst);
 	const struct bh_addr *peer = egress ? &r->dst : &r->src;
+	bool own_node = r->node == (egress ? BH_NODE_SERVER : BH_NODE_CLIENT);
 
 	if (why)
 		bh_buf_puts(&text, bh_ruleset_text(r->gen->rules->rs, why->text));
@@ -158,8 +192,9 @@ static void print_text(const struct bh_record *r, const struct bh_record_verdict
 			.set = r->gen->policies->set,
 			.now = bh_clock_wall_us() / 1000000,
 			.subject = subject,
-			.peer = endpoint_of(r, peer),
+			.peer = own_node ? NULL : endpoint_of(r, peer),
 			.peer_addr = peer,
+			.own_node = own_node,
 			.dir = v->dir,
 			.l4 = r->l4,
 			.port = r->dport,
@@ -268,9 +303,18 @@ void bh_record_print(const struct bh_record *r, struct bh_buf *out)
 	member(out, "action", r->action);
 	member(out, "would", r->would);
 	bh_buf_printf(out, ",\"revision\":%" PRIu64, r->gen ? r->gen->revision : 0);
-	print_flow(r, out);
-	print_side(r, "src", &r->src, out);
-	print_side(r, "dst", &r->dst, out);
+	if (r->guard && (r->src.family == 0 || r->guard->ethertype == ETH_P_ARP))
+		print_frame(r, out);
+	else
+		print_flow(r, out);
+	print_side("src", &r->src,
+		   !r->guard   ? endpoint_of(r, &r->src)
+		   : r->sender ? r->sender->e
+			       : NULL,
+		   r->node == BH_NODE_CLIENT, out);
+	print_side("dst", &r->dst, endpoint_of(r, &r->dst), r->node == BH_NODE_SERVER, out);
+	if (r->guard)
+		print_link(r, out);
 	print_verdicts(r, out);
 	print_l7(r, out);
 }

@@ -10,6 +10,7 @@
 #include "agent/generation.h"
 #include "common/buf.h"
 #include "dataplane/classifier/engine.h"
+#include "dataplane/kernel/nflog.h"
 
 /* The closed set of reasons; docs/violation-log.md lists it. */
 enum bh_violation {
@@ -27,7 +28,13 @@ enum bh_violation {
 	BH_VIOLATION_MIDSTREAM,
 	BH_VIOLATION_POLICY_CHANGED,
 	BH_VIOLATION_QUARANTINE,
-	BH_VIOLATION_SPOOF,
+	BH_VIOLATION_SPOOF, /* from here on, by the guard: a source address of somebody else */
+	BH_VIOLATION_SPOOF_MAC,
+	BH_VIOLATION_SPOOF_ARP,
+	BH_VIOLATION_SPOOF_ND,
+	BH_VIOLATION_ROGUE_ROUTER,
+	BH_VIOLATION_ROGUE_DHCP,
+	BH_VIOLATION_FOREIGN_FRAME,
 	BH_VIOLATION_NO_POLICY_MATCH,
 	BH_VIOLATION_NOT_JUDGED, /* a rule asks for more than the protocol, which nobody looks at yet */
 	BH_VIOLATION_ALERT,      /* allowed, by a rule that wants to be told */
@@ -51,10 +58,14 @@ struct bh_record {
 	struct bh_addr src, dst;
 	uint8_t l4;
 	uint16_t sport, dport; /* ICMP: dataplane/icmp.h */
+	enum bh_node_end node; /* of src (client) and dst (server) */
 	struct bh_record_verdict verdicts[2];
 	unsigned n_verdicts;
 	const struct bh_finding *l7; /* NULL: no worker saw it */
 	bool contract;               /* a protocol was asked for, although no worker told of it */
+	/* By the guard: who sent it is who is behind the link, whatever it says. */
+	const struct bh_refused *guard; /* NULL: another's */
+	const struct bh_ep *sender;     /* NULL: nobody that is known */
 };
 
 void bh_record_print(const struct bh_record *r, struct bh_buf *out);

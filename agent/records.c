@@ -12,9 +12,12 @@
  */
 #include "agent/records.h"
 
+#include <linux/if_ether.h>
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "agent/record_text.h"
+#include "agent/records_guard.h"
 #include "common/map.h"
 #include "common/util.h"
 
@@ -82,19 +85,45 @@ static void emit(struct bh_records *rs, const struct bh_vlog_key *key, int64_t w
 		bh_vlog_violation(rs->log, key, bh_clock_now(), wall_us, bh_buf_str(&b));
 }
 
-static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_addr *src,
-			      const struct bh_addr *dst, uint8_t l4, uint16_t dport)
+/* Which end of a packet is the own node: the hook tells. */
+static enum bh_node_end node_of(const struct bh_refused *p)
 {
-	const struct bh_addr_class *s = bh_generation_addr(g, src), *d = bh_generation_addr(g, dst);
+	switch (p->hook) {
+	case NF_INET_LOCAL_IN:
+		return BH_NODE_SERVER;
+	case NF_INET_LOCAL_OUT:
+		return BH_NODE_CLIENT;
+	default:
+		return BH_NODE_NONE;
+	}
+}
 
-	return (struct bh_conn){ .src = *src,
-				 .dst = *dst,
-				 .src_class = s ? s->cls : 0,
-				 .dst_class = d ? d->cls : 0,
-				 .src_local = s && s->local,
-				 .dst_local = d && d->local,
-				 .l4 = l4,
-				 .dport = dport };
+static enum bh_node_end turned(enum bh_node_end end)
+{
+	return end == BH_NODE_NONE ? end : end == BH_NODE_CLIENT ? BH_NODE_SERVER : BH_NODE_CLIENT;
+}
+
+/* The connection whose first packet @p is; @back: which it answers. */
+static struct bh_conn conn_of(const struct bh_generation *g, const struct bh_refused *p, bool back)
+{
+	const struct bh_addr *src = back ? &p->dst : &p->src, *dst = back ? &p->src : &p->dst;
+	enum bh_node_end node = back ? turned(node_of(p)) : node_of(p);
+	const struct bh_addr_class *s = node == BH_NODE_CLIENT ? NULL : bh_generation_addr(g, src),
+				   *d = node == BH_NODE_SERVER ? NULL : bh_generation_addr(g, dst);
+	struct bh_conn c = { .src = *src,
+			     .dst = *dst,
+			     .src_class = s ? s->cls : 0,
+			     .dst_class = d ? d->cls : 0,
+			     .src_local = s && s->local,
+			     .dst_local = d && d->local,
+			     .l4 = p->l4,
+			     .dport = back ? p->sport : p->dport };
+
+	if (node == BH_NODE_CLIENT)
+		c.src_class = BH_CLASS_HOST;
+	else if (node == BH_NODE_SERVER)
+		c.dst_class = BH_CLASS_HOST;
+	return c;
 }
 
 /* ---- what the workers find ---- */
@@ -354,6 +383,7 @@ void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_
 			       .l4 = f->l4,
 			       .sport = f->sport,
 			       .dport = f->dport,
+			       .node = f->node,
 			       .l7 = f };
 
 	if (!f->refused && !f->report)
@@ -381,7 +411,7 @@ void bh_records_finding(struct bh_records *rs, int64_t wall_us, const struct bh_
 	finding_verdicts(&r, f);
 	if (!f->refused && r.n_verdicts == 0)
 		return;
-	if (bh_vlog_repeat(rs->log, &key, wall_us))
+	if (bh_vlog_repeat(rs->log, &key, wall_us, 1))
 		return;
 	describe_finding(&r, f);
 	emit(rs, &key, wall_us, &r);
@@ -411,8 +441,6 @@ static enum bh_violation refused_reason(const struct bh_record *r, const struct 
 	switch (p->cause) {
 	case 'q':
 		return BH_VIOLATION_QUARANTINE;
-	case 's':
-		return BH_VIOLATION_SPOOF;
 	case 'm':
 		return BH_VIOLATION_MIDSTREAM;
 	case 'c':
@@ -433,7 +461,7 @@ static void refused_verdicts(struct bh_record *r, const struct bh_refused *p,
 	enum bh_dir other = p->dir == BH_DIR_INGRESS ? BH_DIR_EGRESS : BH_DIR_INGRESS;
 	uint32_t other_word = word_of(d, other);
 
-	if (p->cause == 'q' || p->cause == 's')
+	if (p->cause == 'q')
 		return;
 	word = (word & ~BH_WORD_NUMBER) | (p->reason & BH_WORD_NUMBER);
 	add_verdict(r, p->dir, word, p->dir == BH_DIR_INGRESS || p->dir == BH_DIR_EGRESS);
@@ -464,14 +492,12 @@ static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
 	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
 		r->action = "reset";
-	if (p->cause == 's')
-		r->severity = bh_urgency_name(BH_URGENCY_CRITICAL);
-	else
-		set_refusal_severity(r);
+	set_refusal_severity(r);
 }
 
+/* @n packets of a kind. */
 static void write_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
-			  struct bh_generation *g, bool contract)
+			  uint64_t n, struct bh_generation *g, bool contract)
 {
 	struct bh_decision d = { 0 };
 	struct bh_vlog_key key;
@@ -481,6 +507,7 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 			       .l4 = p->l4,
 			       .sport = p->sport,
 			       .dport = p->dport,
+			       .node = node_of(p),
 			       .contract = contract };
 
 	memset(&key, 0, sizeof(key));
@@ -491,14 +518,14 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 	key.cause = (uint8_t)p->cause;
 	key.egress = p->dir == BH_DIR_EGRESS ? p->reason : 0;
 	key.ingress = p->dir == BH_DIR_EGRESS ? 0 : p->reason;
-	if (bh_vlog_repeat(rs->log, &key, wall_us))
+	if (bh_vlog_repeat(rs->log, &key, wall_us, n))
 		return;
 	if (g) {
-		struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
+		struct bh_conn c = conn_of(g, p, false);
 
 		d = bh_ruleset_decide(g->rules->rs, &c);
 		if (!decides_so(g->rules->rs, &d, p) && p->sport) {
-			struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+			struct bh_conn back = conn_of(g, p, true);
 			struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
 			/* A packet of the answering side: the flow is the other way round. */
@@ -507,19 +534,21 @@ static void write_refused(struct bh_records *rs, int64_t wall_us, const struct b
 				r.dst = p->src;
 				r.sport = p->dport;
 				r.dport = p->sport;
+				r.node = turned(r.node);
 				d = b;
 			}
 		}
 	}
 	describe_refused(&r, p, &d);
 	emit(rs, &key, wall_us, &r);
+	if (n > 1 && !bh_vlog_repeat(rs->log, &key, wall_us, n - 1))
+		bh_vlog_loss(rs->log, "memory", n - 1);
 }
 
 /* Is this the word of a contract, in either direction of the packet? */
 static bool refused_by_contract(struct bh_generation *g, const struct bh_refused *p)
 {
-	struct bh_conn c = conn_of(g, &p->src, &p->dst, p->l4, p->dport);
-	struct bh_conn back = conn_of(g, &p->dst, &p->src, p->l4, p->sport);
+	struct bh_conn c = conn_of(g, p, false), back = conn_of(g, p, true);
 	struct bh_decision d = bh_ruleset_decide(g->rules->rs, &c);
 	struct bh_decision b = bh_ruleset_decide(g->rules->rs, &back);
 
@@ -546,35 +575,39 @@ static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struc
 			return;
 		free(w);
 	}
-	write_refused(rs, wall_us, p, g, true);
+	write_refused(rs, wall_us, p, 1, g, true);
 }
 
 /*
- * Neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when an
- * interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
+ * ARP, neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when
+ * an interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
  */
 static bool is_link_housekeeping(const struct bh_refused *p)
 {
 	const uint8_t *d = p->dst.bytes;
 
-	return p->cause == 'q' && (p->dst.family == 6 ? d[0] == 0xff && (d[1] & 15) <= 2
-						      : d[0] == 224 && d[1] == 0 && d[2] == 0);
+	if (p->cause != 'q' || p->dst.family == 0 || p->ethertype == ETH_P_ARP)
+		return p->cause == 'q';
+	return p->dst.family == 6 ? d[0] == 0xff && (d[1] & 15) <= 2
+				  : d[0] == 224 && d[1] == 0 && d[2] == 0;
 }
 
 void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p)
 {
 	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
-	bool judged_by_worker = g && p->reason && p->cause != 'q' && p->cause != 's' &&
-				(p->l4 == BH_L4_TCP || p->l4 == BH_L4_UDP) &&
-				bh_generation_by_contract(g, p->reason) &&
-				refused_by_contract(g, p);
+	bool judged_by_worker =
+	    g && p->reason && p->cause != 'q' && (p->l4 == BH_L4_TCP || p->l4 == BH_L4_UDP) &&
+	    bh_generation_by_contract(g, p->reason) && refused_by_contract(g, p);
 	struct judged *j = NULL;
 	struct flow_key flow;
 
 	if (is_link_housekeeping(p))
 		return;
-	if (!judged_by_worker) {
-		write_refused(rs, wall_us, p, g, false);
+	if (bh_refused_by_guard(p) || !judged_by_worker) {
+		if (bh_refused_by_guard(p))
+			bh_records_guarded(rs->log, bh_history_newest(rs->history), wall_us, p);
+		else
+			write_refused(rs, wall_us, p, 1, g, false);
 		return;
 	}
 	flow = flow_key(&p->src, &p->dst, p->l4, p->sport, p->dport);
@@ -585,7 +618,35 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 	if (p->cause == 'p')
 		wait_for_finding(rs, wall_us, p, &flow, g);
 	else
-		write_refused(rs, wall_us, p, g, true);
+		write_refused(rs, wall_us, p, 1, g, true);
+}
+
+/* What was only counted does not know its hook any more: the one that explains the refusal. */
+static uint8_t hook_of(const struct bh_generation *g, const struct bh_refused *p)
+{
+	struct bh_refused local = *p;
+	struct bh_decision d;
+	struct bh_conn c;
+
+	local.hook = p->dir == BH_DIR_EGRESS ? NF_INET_LOCAL_IN : NF_INET_LOCAL_OUT;
+	c = conn_of(g, p, false);
+	d = bh_ruleset_decide(g->rules->rs, &c);
+	if (decides_so(g->rules->rs, &d, p))
+		return NF_INET_FORWARD;
+	c = conn_of(g, &local, false);
+	d = bh_ruleset_decide(g->rules->rs, &c);
+	return decides_so(g->rules->rs, &d, p) ? local.hook : NF_INET_FORWARD;
+}
+
+void bh_records_repeated(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
+			 uint64_t n)
+{
+	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
+	struct bh_refused q = *p;
+
+	if (g)
+		q.hook = hook_of(g, p);
+	write_refused(rs, wall_us, &q, n, g, false);
 }
 
 /* ---- time ---- */
@@ -595,7 +656,7 @@ static void end_waiting(struct bh_records *rs, struct waiting *w)
 	struct bh_generation *g = bh_history_find(rs->history, w->p.epoch, w->p.reason);
 
 	HASH_DEL(rs->waiting, w);
-	write_refused(rs, w->wall_us, &w->p, g, true);
+	write_refused(rs, w->wall_us, &w->p, 1, g, true);
 	free(w);
 }
 

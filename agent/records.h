@@ -24,6 +24,9 @@ struct bh_records *bh_records_free(struct bh_records *r);
 
 void bh_records_finding(struct bh_records *r, int64_t wall_us, const struct bh_finding *f);
 void bh_records_refused(struct bh_records *r, int64_t wall_us, const struct bh_refused *p);
+/* @n packets that were refused like one that was reported (bh_kernel_take_told()). */
+void bh_records_repeated(struct bh_records *r, int64_t wall_us, const struct bh_refused *p,
+			 uint64_t n);
 /* Writes what waited in vain for its finding. To be called about once a second. */
 void bh_records_tick(struct bh_records *r, bh_msec_t now);
 /* Writes all that waits. */

@@ -264,6 +264,24 @@ static int set_resolvers(struct reader *rd, const struct bh_yaml_node *v, const 
 	return each_item(rd, v, key, take_resolver, field);
 }
 
+/* 16 bits side by side. */
+static int set_mark_mask(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+			 void *field)
+{
+	uint8_t *down = field;
+
+	if (v->type != BH_YAML_INT)
+		return complain(rd, v, NULL, "%s must be a number, as 0xffff0000", key);
+	for (unsigned i = 0; i <= 16; i++) {
+		if (v->integer != (int64_t)(0xffff0000U >> i))
+			continue;
+		*down = (uint8_t)i;
+		return 0;
+	}
+	return complain(rd, v, "e.g. 0xffff0000, 0x00ffff00, 0x0000ffff",
+			"%s must be 16 bits side by side in a mark of 32", key);
+}
+
 /* ---- the table of keys ---- */
 
 static const struct {
@@ -283,6 +301,7 @@ static const struct {
 	{ "queueBase", set_queue, offsetof(struct bh_settings, queue_base) },
 	{ "nflogGroup", set_u16, offsetof(struct bh_settings, nflog_group) },
 	{ "nftComments", set_comments, offsetof(struct bh_settings, comments) },
+	{ "markMask", set_mark_mask, offsetof(struct bh_settings, mark_down) },
 	{ "logLevel", set_level, offsetof(struct bh_settings, log_level) },
 	{ "workerProgram", set_path, offsetof(struct bh_settings, worker_program) },
 };

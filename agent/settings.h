@@ -36,6 +36,7 @@ struct bh_settings {
 	uint16_t queue_base;
 	uint16_t nflog_group;
 	enum bh_comments comments; /* nftComments */
+	uint8_t mark_down;         /* markMask: bits below the upper half of a mark */
 	enum bh_log_level log_level;
 	struct bh_prefixes cluster; /* clusterRanges */
 	struct bh_addrs resolvers;  /* as written, else the host's own */

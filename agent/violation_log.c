@@ -278,18 +278,19 @@ static void write_repeats(struct bh_vlog *l, struct entry *e)
 
 /* ---- the interface ---- */
 
-bool bh_vlog_repeat(struct bh_vlog *l, const struct bh_vlog_key *key, int64_t wall_us)
+bool bh_vlog_repeat(struct bh_vlog *l, const struct bh_vlog_key *key, int64_t wall_us, uint64_t n)
 {
 	struct entry *e = NULL;
 
 	HASH_FIND(hh, l->entries, key, sizeof(*key), e);
 	if (!e)
 		return false;
-	if (e->count++ == 0)
+	if (e->count == 0)
 		e->first_us = wall_us;
+	e->count += n;
 	e->last_us = wall_us;
-	l->stats.suppressed++;
-	l->stats.counted++;
+	l->stats.suppressed += n;
+	l->stats.counted += n;
 	return true;
 }
 

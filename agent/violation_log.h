@@ -65,8 +65,8 @@ int bh_vlog_new(const struct bh_vlog_config *cfg, struct bh_vlog **ret, struct b
 struct bh_vlog *bh_vlog_free(struct bh_vlog *l);
 BH_DEFINE_CLEANUP(struct bh_vlog, bh_vlog_free);
 
-/* Counts a repeat. false: it is the first of its kind, and bh_vlog_violation() has to be called. */
-bool bh_vlog_repeat(struct bh_vlog *l, const struct bh_vlog_key *key, int64_t wall_us);
+/* Counts @n repeats. false: it is the first of its kind, and bh_vlog_violation() has to be called. */
+bool bh_vlog_repeat(struct bh_vlog *l, const struct bh_vlog_key *key, int64_t wall_us, uint64_t n);
 /**
  * bh_vlog_violation() - Write the first of its kind
  * @now:	Monotonic, begins the window of its repeats

@@ -163,6 +163,21 @@ static void put_icmp(const json_t *flow, struct bh_buf *out)
 		bh_buf_printf(out, " %" PRIu64 "/%" PRIu64, type, code);
 }
 
+/* What the guard refused: by which link it came, whatever it says of itself. */
+static void put_link(const json_t *link, struct bh_buf *out)
+{
+	const char *name = text_of(link, "name"), *mac = text_of(link, "mac");
+
+	if (!json_is_object(link))
+		return;
+	bh_buf_puts(out, "; on ");
+	bh_put_clean(out, name ? name : "an unknown link");
+	if (mac) {
+		bh_buf_puts(out, " from ");
+		bh_put_clean(out, mac);
+	}
+}
+
 static void put_violation(const json_t *v, bool colour, struct bh_buf *out)
 {
 	const char *proto = text_of(json_object_get(v, "flow"), "proto"),
@@ -185,6 +200,7 @@ static void put_violation(const json_t *v, bool colour, struct bh_buf *out)
 		put_verdict(item, out);
 	}
 	put_l7(v, out);
+	put_link(json_object_get(v, "link"), out);
 	if (number_of(v, "count", &count) && count > 1)
 		bh_buf_printf(out, "; %" PRIu64 " times", count);
 }

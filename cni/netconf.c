@@ -246,17 +246,6 @@ static enum bh_cni_code read_wanted(struct bh_netconf *c, const struct bh_cni_ar
 	return BH_CNI_OK;
 }
 
-static int hex(char ch)
-{
-	if (ch >= '0' && ch <= '9')
-		return ch - '0';
-	if (ch >= 'a' && ch <= 'f')
-		return ch - 'a' + 10;
-	if (ch >= 'A' && ch <= 'F')
-		return ch - 'A' + 10;
-	return -1;
-}
-
 static enum bh_cni_code read_mac(struct bh_netconf *c, const struct bh_cni_args *a,
 				 struct bh_cni_error *e)
 {
@@ -268,15 +257,10 @@ static enum bh_cni_code read_mac(struct bh_netconf *c, const struct bh_cni_args 
 		s = bh_cni_args_get(a, "MAC");
 	if (!s || !s[0])
 		return BH_CNI_OK;
-	for (size_t i = 0; i < 6; i++) {
-		int hi = hex(s[i * 3]), lo = hi < 0 ? -1 : hex(s[i * 3 + 1]);
-
-		if (hi < 0 || lo < 0 || s[i * 3 + 2] != (i < 5 ? ':' : '\0'))
-			return bh_cni_fail(
-			    e, BH_CNI_CONFIG,
-			    "requested MAC '%.32s' is not six bytes like 02:00:00:00:00:01", s);
-		c->mac[i] = (uint8_t)(hi << 4 | lo);
-	}
+	if (bh_parse_mac(s, c->mac) < 0)
+		return bh_cni_fail(e, BH_CNI_CONFIG,
+				   "requested MAC '%.32s' is not six bytes like 02:00:00:00:00:01",
+				   s);
 	if (c->mac[0] & 1)
 		return bh_cni_fail(e, BH_CNI_CONFIG, "requested MAC '%.32s' is a multicast address",
 				   s);

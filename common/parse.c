@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * common/parse.c - strict text to number, and the nearest word
+ * common/parse.c - strict text to number or MAC, and the nearest word
  */
 #include "common/parse.h"
 
@@ -77,6 +77,32 @@ int bh_parse_duration(const char *s, int64_t *ret_ms)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+static int hex(char ch)
+{
+	if (ch >= '0' && ch <= '9')
+		return ch - '0';
+	if (ch >= 'a' && ch <= 'f')
+		return ch - 'a' + 10;
+	if (ch >= 'A' && ch <= 'F')
+		return ch - 'A' + 10;
+	return -1;
+}
+
+int bh_parse_mac(const char *s, uint8_t *ret)
+{
+	uint8_t mac[6];
+
+	for (size_t i = 0; i < sizeof(mac); i++, s += 3) {
+		int hi = hex(s[0]), lo = hi < 0 ? -1 : hex(s[1]);
+
+		if (lo < 0 || s[2] != (i + 1 < sizeof(mac) ? ':' : '\0'))
+			return -EINVAL;
+		mac[i] = (uint8_t)(hi << 4 | lo);
+	}
+	memcpy(ret, mac, sizeof(mac));
+	return 0;
 }
 
 /* Edits (insert, delete, replace, swap of neighbours) that lead from @a to @b. */

@@ -2,7 +2,8 @@
 /*
  * dataplane/marks.h - what stands in the conntrack mark and in the packet mark
  *
- * The upper 16 bits of both are ours, the lower 16 belong to others and are kept.
+ * The upper 16 bits of both are ours, the lower 16 belong to others and are kept (unless markMask says otherwise, see
+ * bh_mark_place()).
  *
  * Conntrack mark: state (2 bits), epoch (6), result (8).
  *	state	0 none yet, INSPECT, ALLOW, DENY
@@ -53,5 +54,18 @@
 /* Worker -> kernel. */
 #define BH_VMARK      0x7f000000U
 #define BH_VMARK_MASK 0xff000000U
+
+/*
+ * Other programs may need the upper half for themselves. So our 16 bits can be moved down: everything above is written
+ * for their usual place, and is turned to the place where it stands in a mark, and back, by these. @down: 0 to 16.
+ */
+static inline uint32_t bh_mark_place(uint32_t v, unsigned down)
+{
+	return down == 0 ? v : v >> down | v << (32 - down);
+}
+static inline uint32_t bh_mark_read(uint32_t mark, unsigned down)
+{
+	return down == 0 ? mark : mark << down | mark >> (32 - down);
+}
 
 #endif

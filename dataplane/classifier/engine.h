@@ -62,6 +62,13 @@ enum bh_by { /* who named the protocol */
 
 #define BH_EVIDENCE_MAX 32U
 
+/* Which end is the node that the other end, a container, runs on. */
+enum bh_node_end {
+	BH_NODE_NONE = 0,
+	BH_NODE_CLIENT,
+	BH_NODE_SERVER,
+};
+
 /* A flow was settled: reported once for each flow, also when it is allowed (report says if it must be logged). */
 struct bh_finding {
 	struct bh_addr src,
@@ -75,6 +82,7 @@ struct bh_finding {
 	uint8_t evidence_from; /* 0 client, 1 server */
 	uint8_t evidence_len;
 	uint8_t report;           /* 1: allowed, but to be recorded */
+	uint8_t node;             /* enum bh_node_end */
 	uint32_t proto;           /* result */
 	uint32_t egress, ingress; /* words of the contracts; 0: none in that direction */
 	uint32_t egress_final, ingress_final; /* as settled by proto */
@@ -107,6 +115,7 @@ struct bh_engine_ops {
 struct bh_engine_config {
 	uint32_t flows;     /* flow table, entries; rounded up to a power of two */
 	uint32_t contexts;  /* flows under inspection at a time: buffers for both sides */
+	uint8_t mark_down;  /* for who reads and answers the queue (dataplane/marks.h) */
 	bool naming;        /* nDPI names what no probe knows */
 	bool always_report; /* replay: findings for every flow */
 };

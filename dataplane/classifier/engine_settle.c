@@ -216,6 +216,7 @@ static void report(struct bh_engine *e, const struct bh_flow *f, const struct bh
 	n.sport = f->key.cport;
 	n.dport = f->key.sport;
 	n.l4 = f->key.l4;
+	n.node = (uint8_t)bh_flow_node_end(&f->key);
 	n.cause = f->cause;
 	n.by = f->by;
 	n.refused = refused;

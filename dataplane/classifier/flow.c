@@ -10,9 +10,23 @@
  */
 #include "dataplane/classifier/flow.h"
 
+#include <linux/netfilter.h>
 #include <string.h>
 
 #include "common/banned.h"
+
+/* A connection begins at the hook that its first packet crosses. */
+enum bh_node_end bh_flow_node_end(const struct bh_flow_key *key)
+{
+	switch (key->where) {
+	case NF_INET_LOCAL_IN:
+		return BH_NODE_SERVER;
+	case NF_INET_LOCAL_OUT:
+		return BH_NODE_CLIENT;
+	default:
+		return BH_NODE_NONE;
+	}
+}
 
 struct list {
 	uint32_t oldest, newest;

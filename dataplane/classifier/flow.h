@@ -20,6 +20,7 @@
 #include "common/clock.h"
 #include "common/err.h"
 #include "common/hash.h"
+#include "dataplane/classifier/engine.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,8 @@ struct bh_flow_key {
 	uint8_t zero;
 };
 _Static_assert(sizeof(struct bh_flow_key) == 40, "a flow key has padding");
+
+enum bh_node_end bh_flow_node_end(const struct bh_flow_key *key);
 
 enum bh_flow_state {
 	BH_FLOW_FREE = 0,

@@ -67,6 +67,18 @@ void bh_judge_contracts(const struct bh_rules *r, struct bh_flow *f)
 		return;
 	c.src_class = bh_addrtable_get(r->addrs, &c.src, &c.src_local);
 	c.dst_class = bh_addrtable_get(r->addrs, &c.dst, &c.dst_local);
+	switch (bh_flow_node_end(&f->key)) {
+	case BH_NODE_CLIENT:
+		c.src_class = BH_CLASS_HOST;
+		c.src_local = false;
+		break;
+	case BH_NODE_SERVER:
+		c.dst_class = BH_CLASS_HOST;
+		c.dst_local = false;
+		break;
+	case BH_NODE_NONE:
+		break;
+	}
 	d = bh_ruleset_decide(r->rs, &c);
 	if (bh_decision_outcome(&d) != BH_OUTCOME_CONTRACT)
 		return;

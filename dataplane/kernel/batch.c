@@ -274,6 +274,17 @@ void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, co
 		bh_batch_elems_end(b);
 }
 
+void bh_batch_flush_set(struct bh_batch *b, uint8_t family, const char *name)
+{
+	struct nlmsghdr *h = bh_batch_msg(b, NFT_MSG_DELSETELEM, family, NLM_F_ECHO);
+
+	if (!h)
+		return;
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, b->table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, name);
+	bh_batch_end(b, h);
+}
+
 void bh_batch_elems_end(struct bh_batch *b)
 {
 	struct nlmsghdr *h;
@@ -394,8 +405,8 @@ static void describe(const struct bh_batch *b, const struct nlmsghdr *h, uint32_
 	default:
 		break;
 	}
-	(void)snprintf(buf, size, "%stable %s %s", what,
-		       nfg->nfgen_family == NFPROTO_IPV4 ? "ip" : "ip6", b->table);
+	(void)snprintf(buf, size, "%stable %s %s", what, bh_nfproto_name(nfg->nfgen_family),
+		       b->table);
 }
 
 static const char *verb_of(const struct nlmsghdr *h)
@@ -431,7 +442,8 @@ static int refused(const struct bh_batch *b, const struct bh_nl_error *e, struct
 			  strerror(-e->code), e->text[0] ? ": " : "", e->text);
 }
 
-int bh_batch_commit(struct bh_batch *b, struct bh_nl *nl, struct bh_err *err)
+int bh_batch_commit_echo(struct bh_batch *b, struct bh_nl *nl, bh_nl_echo_fn fn, void *arg,
+			 struct bh_err *err)
 {
 	struct bh_nl_error e;
 	void *p;
@@ -445,6 +457,11 @@ int bh_batch_commit(struct bh_batch *b, struct bh_nl *nl, struct bh_err *err)
 		bh_batch_end(b, nftnl_batch_end(p, b->seq++));
 	if (b->failed || bh_buf_failed(&b->buf))
 		return bh_err_set(err, -ENOMEM, "out of memory for a change of table %s", b->table);
-	r = bh_nl_send(nl, b->buf.data, b->buf.len, &e);
+	r = bh_nl_send_echo(nl, b->buf.data, b->buf.len, fn, arg, &e);
 	return r < 0 ? refused(b, &e, err) : 0;
+}
+
+int bh_batch_commit(struct bh_batch *b, struct bh_nl *nl, struct bh_err *err)
+{
+	return bh_batch_commit_echo(b, nl, NULL, NULL, err);
 }

@@ -58,6 +58,8 @@ void bh_batch_set(struct bh_batch *b, uint8_t family, struct nftnl_set *s);
 void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, const void *key,
 		   size_t key_len, uint32_t flags, const uint32_t *data, const char *comment);
 void bh_batch_elems_end(struct bh_batch *b);
+/* All elements go; each is echoed, as it was at last. */
+void bh_batch_flush_set(struct bh_batch *b, uint8_t family, const char *name);
 
 /* Messages so far, without those that open and close the transaction. */
 typedef void (*bh_batch_fn)(const struct nlmsghdr *h, void *arg);
@@ -65,5 +67,7 @@ void bh_batch_each(const struct bh_batch *b, bh_batch_fn fn, void *arg);
 
 /* Return: 0; -ENOMEM; the kernel's first error */
 int bh_batch_commit(struct bh_batch *b, struct bh_nl *nl, struct bh_err *err) bh_must_check;
+int bh_batch_commit_echo(struct bh_batch *b, struct bh_nl *nl, bh_nl_echo_fn fn, void *arg,
+			 struct bh_err *err) bh_must_check;
 
 #endif

@@ -18,9 +18,10 @@
 
 typedef void (*attempt_fn)(struct bh_x *x);
 
-static int attempt(struct bh_nl *nl, const char *table, uint32_t flags, attempt_fn fn)
+static int attempt_in(struct bh_nl *nl, uint8_t family, const char *table, uint32_t flags,
+		      attempt_fn fn)
 {
-	struct bh_x x = { .family = NFPROTO_IPV4 };
+	struct bh_x x = { .family = family };
 	struct bh_batch b;
 	int r;
 
@@ -38,6 +39,11 @@ static int attempt(struct bh_nl *nl, const char *table, uint32_t flags, attempt_
 	r = bh_batch_commit(&b, nl, NULL);
 	bh_batch_done(&b);
 	return r;
+}
+
+static int attempt(struct bh_nl *nl, const char *table, uint32_t flags, attempt_fn fn)
+{
+	return attempt_in(nl, NFPROTO_IPV4, table, flags, fn);
 }
 
 static void try_queue(struct bh_x *x)
@@ -74,6 +80,20 @@ static void try_fib(struct bh_x *x)
 
 static void try_log(struct bh_x *x)
 {
+	bh_x_log(x, 1, "try");
+}
+
+/* What the guard's rules have that is not every family's. */
+static void try_guard(struct bh_x *x)
+{
+	bh_x_meta(x, NFT_META_IIFGROUP, 0);
+	bh_x_cmp32(x, NFT_CMP_EQ, 0, 1);
+	bh_x_payload(x, NFT_PAYLOAD_LL_HEADER, 6, 6, 1);
+	bh_x_cmp32(x, NFT_CMP_EQ, 1, 0);
+	if (x->family == NFPROTO_BRIDGE) {
+		bh_x_frag_offset(x, 3);
+		bh_x_if_l4(x, NFT_CMP_EQ, 58);
+	}
 	bh_x_log(x, 1, "try");
 }
 
@@ -128,6 +148,8 @@ int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *re
 	caps.dup = attempt(nl, scratch, 0, try_dup) == 0;
 	caps.exthdr_reset = attempt(nl, scratch, 0, try_reset) == 0;
 	caps.owner_persist = attempt(nl, scratch, BH_TABLE_OWNER_PERSIST, NULL) == 0;
+	caps.arp = attempt_in(nl, NFPROTO_ARP, scratch, 0, try_guard) == 0;
+	caps.bridge = attempt_in(nl, NFPROTO_BRIDGE, scratch, 0, try_guard) == 0;
 	*ret = caps;
 	return 0;
 }

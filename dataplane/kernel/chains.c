@@ -10,7 +10,7 @@
  *
  *  chain prerouting { hook prerouting, raw: before conntrack
  *	iifgroup QUARANTINE goto quarantine		# count, log, drop
- *	iifgroup MANAGED goto guard }			# source routes back to this interface, else count, log, drop
+ *	iifgroup MANAGED goto guard_ip(6) }		# is it who it says? chains_guard.c
  *  chain input { iifgroup QUARANTINE goto quarantine }	# traffic with the own node is allowed
  *  chain output { oifgroup QUARANTINE goto quarantine }
  *  chain forward { hook forward, filter - 10
@@ -47,6 +47,7 @@
  *
  *  chain slow {
  *	ct state invalid, untracked goto untracked
+ *	ct state related, ICMP "packet too big" accept	# also of a flow under inspection, which would stall
  *	jump state		# { INSPECT|E, sub-state: goto l7;  DENY|E: goto kill }
  *	ct state related, ICMP accept
  *	goto again }
@@ -107,7 +108,8 @@
 
 #include "common/banned.h"
 
-#define FORWARD_PRIO (NF_IP_PRI_FILTER - 10)
+#define FORWARD_PRIO     (NF_IP_PRI_FILTER - 10)
+#define LOOPBACK_IFINDEX 1U /* include/net/flow.h: in every network namespace */
 
 static const struct family family4 = {
 	.nfproto = NFPROTO_IPV4,
@@ -137,12 +139,16 @@ static const struct family family6 = {
 
 const struct pair bh_chain_fresh = { { "fresh_in", "fresh_eg" } };
 const struct pair bh_chain_fresh_ep = { { "fresh_in_ep", "fresh_eg_ep" } };
+const struct pair bh_chain_fresh_host = { { "fresh_in_host", "fresh_eg_host" } };
 const struct pair bh_chain_again = { { "again_in", "again_eg" } };
 const struct pair bh_chain_again_ep = { { "again_in_ep", "again_eg_ep" } };
+const struct pair bh_chain_again_host = { { "again_in_host", "again_eg_host" } };
 const struct pair bh_chain_why = { { "why_in", "why_eg" } };
 const struct pair bh_chain_why_ep = { { "why_in_ep", "why_eg_ep" } };
+const struct pair bh_chain_why_host = { { "why_in_host", "why_eg_host" } };
 const struct pair bh_chain_report = { { "report_in", "report_eg" } };
 const struct pair bh_chain_report_ep = { { "report_in_ep", "report_eg_ep" } };
+const struct pair bh_chain_report_host = { { "report_in_host", "report_eg_host" } };
 const struct pair bh_chain_noted = { { "noted_in", "noted_eg" } };
 const struct pair bh_chain_no = { { "no_in", "no_eg" } };
 const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
@@ -193,7 +199,7 @@ void bh_chain_if_subject(struct maker *m, unsigned dir, bool header)
 
 /* ---- decisions ---- */
 
-static void accept_related(struct maker *m, const char *chain)
+void bh_chain_accept_related(struct maker *m, const char *chain)
 {
 	struct bh_x *x = &m->x;
 
@@ -203,11 +209,26 @@ static void accept_related(struct maker *m, const char *chain)
 	bh_x_accept(x);
 }
 
+void bh_chain_accept_sizing(struct maker *m, const char *chain)
+{
+	const uint8_t needed[] = { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED };
+	const uint8_t too_big = ICMP6_PACKET_TOO_BIG;
+	bool v4 = m->f->nfproto == NFPROTO_IPV4;
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_RELATED));
+	bh_x_if_l4(x, NFT_CMP_EQ, m->f->icmp);
+	bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, v4 ? 2 : 1, 0);
+	bh_x_cmp(x, NFT_CMP_EQ, 0, v4 ? needed : &too_big, v4 ? 2 : 1);
+	bh_x_accept(x);
+}
+
 static void fresh(struct maker *m)
 {
 	struct bh_x *x = &m->x;
 
-	accept_related(m, "fresh");
+	bh_chain_accept_related(m, "fresh");
 	bh_x_rule(x, "fresh");
 	bh_chain_if_subject(m, IN, true);
 	bh_x_goto(x, bh_chain_fresh.name[IN]);
@@ -253,7 +274,7 @@ static void contracts(struct maker *m)
 		chain = midstream.name[dir];
 		bh_x_rule(x, chain);
 		bh_x_counter(x, COUNT_REFUSED);
-		bh_x_mark(x, 0, 0);
+		bh_x_word(x, 0, 0);
 		bh_x_jump(x, "seal");
 		bh_x_rule(x, chain);
 		bh_x_log(x, m->c->cfg->nflog_group, log_midstream.name[dir]);
@@ -299,6 +320,33 @@ static void open_contracts(struct maker *m)
 	}
 }
 
+void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again)
+{
+	struct bh_x *x = &m->x;
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, chain);
+		bh_chain_if_subject(m, dir, false);
+		bh_x_jump(x, again->name[dir]);
+	}
+}
+
+void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again)
+{
+	struct bh_x *x = &m->x;
+
+	bh_chain_ask_again(m, chain, again);
+	bh_x_rule(x, chain);
+	bh_x_jump(x, "state");
+	/* Allowed without a contract meanwhile: the answer of the classifier is not asked for any more. */
+	bh_x_rule(x, chain);
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_goto(x, "allow");
+}
+
 static void slow(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -306,26 +354,14 @@ static void slow(struct maker *m)
 	bh_x_rule(x, "slow");
 	bh_x_if_ct_state(x, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
 	bh_x_goto(x, "untracked");
+	bh_chain_accept_sizing(m, "slow");
 	bh_x_rule(x, "slow");
 	bh_x_jump(x, "state");
-	accept_related(m, "slow");
+	bh_chain_accept_related(m, "slow");
 	bh_x_rule(x, "slow");
 	bh_x_goto(x, "again");
 
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		bh_x_rule(x, "again");
-		bh_chain_if_subject(m, dir, false);
-		bh_x_jump(x, bh_chain_again.name[dir]);
-	}
-	bh_x_rule(x, "again");
-	bh_x_jump(x, "state");
-	/* Allowed without a contract meanwhile: the answer of the classifier is not asked for any more. */
-	bh_x_rule(x, "again");
-	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_end(x);
-	bh_x_rule(x, "again");
-	bh_x_goto(x, "allow");
+	bh_chain_decide_again(m, "again", &bh_chain_again);
 
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		bh_x_rule(x, bh_chain_unjudged.name[dir]);
@@ -336,28 +372,57 @@ static void slow(struct maker *m)
 	}
 }
 
-static const char *const epoch_chains[] = { "forward",     "state",      "allow", "renew",
-					    "stamp_start", "stamp_deny", "seal" };
+static const char *const epoch_chains[] = { "input", "forward",     "output",     "state", "allow",
+					    "renew", "stamp_start", "stamp_deny", "seal" };
+
+/* A verdict that comes back, and what is allowed in this epoch. */
+static void entrance(struct maker *m, const char *hook)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, hook);
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_jump(x, "repeat");
+	bh_x_rule(x, hook);
+	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, BH_MARK_ALLOW | epoch_bits(m));
+	bh_x_accept(x);
+}
 
 static void with_epoch(struct maker *m)
 {
+	static const struct {
+		const char *hook, *unmarked, *marked;
+	} local[] = { { "input", "input_new", "slow_local" },
+		      { "output", "output_new", "slow_output" } };
 	const uint32_t e = epoch_bits(m);
 	struct bh_x *x = &m->x;
 
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward",
 			  "quarantine");
-	bh_x_rule(x, "forward");
-	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_jump(x, "repeat");
-	bh_x_rule(x, "forward");
-	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, BH_MARK_ALLOW | e);
-	bh_x_accept(x);
+	entrance(m, "forward");
 	bh_x_rule(x, "forward");
 	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
 	bh_x_if_ct_dir(x, ORIGINAL);
 	bh_x_goto(x, "fresh");
 	bh_x_rule(x, "forward");
 	bh_x_goto(x, "slow");
+
+	/* The own node. What comes by its loopback device is its own, or was made by the chain `kill`. */
+	bh_chain_if_group(m, NFT_META_IIFGROUP, m->c->cfg->group_quarantine, "input", "quarantine");
+	bh_x_rule(x, "input");
+	bh_x_meta(x, NFT_META_IIF, 0);
+	bh_x_cmp32(x, NFT_CMP_EQ, 0, LOOPBACK_IFINDEX);
+	bh_x_accept(x);
+	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "output",
+			  "quarantine");
+	for (size_t i = 0; i < BH_ARRAY_SIZE(local); i++) {
+		entrance(m, local[i].hook);
+		bh_x_rule(x, local[i].hook);
+		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
+		bh_x_goto(x, local[i].marked);
+		bh_x_rule(x, local[i].hook);
+		bh_x_goto(x, local[i].unmarked);
+	}
 
 	bh_x_rule(x, "state");
 	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_SUB_MASK, NFT_CMP_EQ, BH_MARK_INSPECT | e);
@@ -388,7 +453,7 @@ static void with_epoch(struct maker *m)
 	bh_x_end(x);
 
 	bh_x_rule(x, "seal");
-	bh_x_mark(x, BH_WORD_NUMBER, e);
+	bh_x_word(x, BH_WORD_NUMBER, e);
 	bh_x_end(x);
 }
 
@@ -396,18 +461,19 @@ static void with_epoch(struct maker *m)
 
 static void names(struct maker *m)
 {
-	static const char *const plain[] = { "quarantine", "guard",       "spoofed",    "repeat",
-					     "fresh",      "out",         "done",       "slow",
-					     "state",      "again",       "allow",      "renew",
-					     "untracked",  "stamp_start", "stamp_deny", "seal" };
+	static const char *const plain[] = { "quarantine", "repeat", "fresh",     "out",
+					     "done",       "slow",   "state",     "again",
+					     "allow",      "renew",  "untracked", "stamp_start",
+					     "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
-		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_noted,   &bh_chain_fresh,
-		&bh_chain_fresh_ep, &bh_chain_contract,  &bh_chain_again,   &bh_chain_again_ep,
-		&bh_chain_unjudged, &bh_chain_watch,     &bh_chain_watched, &bh_chain_why,
-		&bh_chain_why_ep,   &midstream,
+		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
+		&bh_chain_fresh,    &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
+		&bh_chain_again,    &bh_chain_again_ep,  &bh_chain_again_host,  &bh_chain_unjudged,
+		&bh_chain_watch,    &bh_chain_watched,   &bh_chain_why,         &bh_chain_why_ep,
+		&bh_chain_why_host, &midstream,
 	};
-	static const char *const counters[] = { COUNT_REFUSED,   COUNT_KILLED,      COUNT_QUEUED,
-						COUNT_UNWATCHED, COUNT_QUARANTINED, COUNT_SPOOFED };
+	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
+						COUNT_UNWATCHED, COUNT_QUARANTINED };
 	struct bh_batch *b = m->x.b;
 	uint8_t f = m->x.family;
 
@@ -422,14 +488,16 @@ static void names(struct maker *m)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
 		for (unsigned dir = IN; dir <= EG; dir++)
 			bh_batch_chain(b, f, pairs[i]->name[dir]);
+	bh_chain_local_names(m);
 	bh_chain_refuse_names(m);
+	bh_chain_guard_names(m);
 	bh_chain_l7_names(m);
 }
 
 static struct maker maker_of(const struct bh_chains *c)
 {
 	return (struct maker){
-		.x = { .b = c->b, .family = c->family },
+		.x = { .b = c->b, .family = c->family, .mark_down = c->cfg->mark_down },
 		.c = c,
 		.f = c->family == NFPROTO_IPV4 ? &family4 : &family6,
 	};
@@ -439,15 +507,21 @@ void bh_chains_make(const struct bh_chains *c)
 {
 	struct maker m = maker_of(c);
 
+	if (c->family != NFPROTO_IPV4 && c->family != NFPROTO_IPV6) {
+		bh_chain_guard_table(&m);
+		return;
+	}
 	names(&m);
 	bh_chain_judges(&m, c->levels, false);
 	bh_chain_hooks(&m);
+	bh_chain_guard(&m);
 	with_epoch(&m);
 	fresh(&m);
 	contracts(&m);
 	open_contracts(&m);
 	slow(&m);
 	bh_chain_untracked(&m);
+	bh_chain_local(&m);
 	bh_chain_refusals(&m);
 	bh_chain_l7(&m);
 	bh_chain_levels(&m);
@@ -466,16 +540,19 @@ void bh_chains_bump(const struct bh_chains *c)
 			continue;
 		bh_batch_flush_chain(c->b, c->family, bh_chain_report.name[dir]);
 		bh_batch_flush_chain(c->b, c->family, bh_chain_report_ep.name[dir]);
+		bh_batch_flush_chain(c->b, c->family, bh_chain_report_host.name[dir]);
 	}
 	bh_chain_reports(&m);
 }
 
 void bh_chains_relevel(const struct bh_chains *c, const uint64_t old[2])
 {
-	static const struct pair *const pairs[] = { &bh_chain_fresh,  &bh_chain_fresh_ep,
-						    &bh_chain_again,  &bh_chain_again_ep,
-						    &bh_chain_why,    &bh_chain_why_ep,
-						    &bh_chain_report, &bh_chain_report_ep };
+	static const struct pair *const pairs[] = {
+		&bh_chain_fresh,  &bh_chain_fresh_ep,  &bh_chain_fresh_host,
+		&bh_chain_again,  &bh_chain_again_ep,  &bh_chain_again_host,
+		&bh_chain_why,    &bh_chain_why_ep,    &bh_chain_why_host,
+		&bh_chain_report, &bh_chain_report_ep, &bh_chain_report_host,
+	};
 	struct maker m = maker_of(c);
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
@@ -501,19 +578,21 @@ static void hash_msg(const struct nlmsghdr *h, void *arg)
 
 uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kernel_caps *caps)
 {
-	static const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+	const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6, caps->arp ? NFPROTO_ARP : 0,
+				     caps->bridge ? NFPROTO_BRIDGE : 0 };
 	uint64_t sum = 0;
 	struct bh_batch b;
 
 	bh_batch_init(&b, cfg->table);
 	for (size_t i = 0; i < BH_ARRAY_SIZE(families); i++)
-		bh_chains_make(&(struct bh_chains){
-		    .b = &b,
-		    .cfg = cfg,
-		    .caps = caps,
-		    .family = families[i],
-		    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
-		});
+		if (families[i])
+			bh_chains_make(&(struct bh_chains){
+			    .b = &b,
+			    .cfg = cfg,
+			    .caps = caps,
+			    .family = families[i],
+			    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
+			});
 	bh_batch_each(&b, hash_msg, &sum);
 	if (b.failed)
 		sum = 0;

@@ -15,12 +15,13 @@ struct bh_chains {
 	struct bh_batch *b;
 	const struct bh_kernel_config *cfg;
 	const struct bh_kernel_caps *caps;
-	uint8_t family; /* NFPROTO_IPV4, NFPROTO_IPV6 */
+	uint8_t
+	    family; /* NFPROTO_IPV4, NFPROTO_IPV6; of the guard alone: NFPROTO_ARP, NFPROTO_BRIDGE */
 	unsigned epoch;
 	uint64_t levels[2]; /* ingress, egress */
 };
 
-/* All of them, with their rules and counters. */
+/* All of them, with their rules and counters; in the guard's own tables nothing depends on epoch and levels. */
 void bh_chains_make(const struct bh_chains *c);
 /* Those that hold the epoch, anew. */
 void bh_chains_bump(const struct bh_chains *c);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * dataplane/kernel/chains_hook.c - what stands at the hooks before any decision: quarantine, guard, untracked packets
+ * dataplane/kernel/chains_hook.c - what stands at the hooks before any decision: quarantine, untracked packets
  *
  * chains.c shows where these chains stand.
  */
@@ -15,7 +15,6 @@
 #include "common/banned.h"
 
 #define LOG_QUARANTINE "bh:q--"
-#define LOG_SPOOFED    "bh:s--"
 
 void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
 		       const char *to)
@@ -32,31 +31,11 @@ void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, 
 
 	bh_x_rule(x, chain);
 	bh_x_counter(x, counter);
-	bh_x_mark(x, 0, 0);
+	bh_x_word(x, 0, 0);
 	bh_x_jump(x, "seal");
 	bh_x_rule(x, chain);
 	bh_x_log(x, m->c->cfg->nflog_group, prefix);
 	bh_x_drop(x);
-}
-
-/* Neighbour discovery before an address is known to be free, and between neighbours. */
-static void guard_v6(struct maker *m)
-{
-	static const uint8_t none[16], link_local[2] = { 0xfe, 0x80 }, mask[2] = { 0xff, 0xc0 },
-				       zero[2];
-	struct bh_x *x = &m->x;
-
-	bh_x_rule(x, "guard");
-	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
-	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 16, 0);
-	bh_x_cmp(x, NFT_CMP_EQ, 0, none, sizeof(none));
-	bh_x_return(x);
-	bh_x_rule(x, "guard");
-	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
-	bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, 2, 0);
-	bh_x_bits(x, 0, 0, mask, zero, sizeof(mask));
-	bh_x_cmp(x, NFT_CMP_EQ, 0, link_local, sizeof(link_local));
-	bh_x_return(x);
 }
 
 void bh_chain_hooks(struct maker *m)
@@ -65,19 +44,10 @@ void bh_chain_hooks(struct maker *m)
 	struct bh_x *x = &m->x;
 
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
-	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting", "guard");
-	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "input", "quarantine");
-	bh_chain_if_group(m, NFT_META_OIFGROUP, cfg->group_quarantine, "output", "quarantine");
-
-	if (m->f->nfproto == NFPROTO_IPV6)
-		guard_v6(m);
-	bh_x_rule(x, "guard");
-	bh_x_fib_reverse(x, 0);
-	bh_x_cmp32(x, NFT_CMP_EQ, 0, 0);
-	bh_x_goto(x, "spoofed");
+	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting",
+			  m->f->nfproto == NFPROTO_IPV4 ? "guard_ip" : "guard_ip6");
 
 	bh_chain_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
-	bh_chain_log_drop(m, "spoofed", COUNT_SPOOFED, LOG_SPOOFED);
 
 	/* A verdict is one only for a flow under inspection; what else looks so is cleaned. */
 	bh_x_rule(x, "repeat");
@@ -88,20 +58,27 @@ void bh_chain_hooks(struct maker *m)
 	bh_x_end(x);
 }
 
-/* No conntrack entry: nothing can be known of the flow. */
-void bh_chain_untracked(struct maker *m)
+void bh_chain_accept_nd(struct maker *m, const char *chain)
 {
 	static const uint8_t nd[] = { ND_ROUTER_SOLICIT, ND_ROUTER_ADVERT, ND_NEIGHBOR_SOLICIT,
 				      ND_NEIGHBOR_ADVERT, ND_REDIRECT };
 	struct bh_x *x = &m->x;
 
 	for (size_t i = 0; m->f->nfproto == NFPROTO_IPV6 && i < BH_ARRAY_SIZE(nd); i++) {
-		bh_x_rule(x, "untracked");
+		bh_x_rule(x, chain);
 		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_ICMPV6);
 		bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, 1, 0);
 		bh_x_cmp8(x, NFT_CMP_EQ, 0, nd[i]);
 		bh_x_accept(x);
 	}
+}
+
+/* No conntrack entry: nothing can be known of the flow. */
+void bh_chain_untracked(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
+	bh_chain_accept_nd(m, "untracked");
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		bh_x_rule(x, "untracked");
 		bh_chain_if_subject(m, dir, true);

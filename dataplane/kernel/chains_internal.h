@@ -38,8 +38,9 @@ struct pair {
 	const char *name[2];
 };
 
-extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_again, bh_chain_again_ep,
-    bh_chain_why, bh_chain_why_ep, bh_chain_report, bh_chain_report_ep, bh_chain_noted, bh_chain_no,
+extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_fresh_host, bh_chain_again,
+    bh_chain_again_ep, bh_chain_again_host, bh_chain_why, bh_chain_why_ep, bh_chain_why_host,
+    bh_chain_report, bh_chain_report_ep, bh_chain_report_host, bh_chain_noted, bh_chain_no,
     bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched;
 
 enum { ORIGINAL, REPLY }; /* directions of a connection */
@@ -53,14 +54,37 @@ void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg);
 /* The rule goes on if that side is a subject: looks it up and compares, so that nft(8) shows it. */
 void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 
+/* ICMP errors pass with the flow that they speak of. */
+void bh_chain_accept_related(struct maker *m, const char *chain);
+/* Those that say how large a packet may be, which a flow needs whatever is thought of it. */
+void bh_chain_accept_sizing(struct maker *m, const char *chain);
+/* Asks the cells of both sides by the conntrack tuples: a refusal does not come back. */
+void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again);
+/* The same, and what becomes of a flow that none refuses; ends @chain. */
+void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again);
+
 /* Rules that end @chain: count, report with no reason, drop. */
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
 
-/* chains_hook.c: prerouting, quarantine, guard, what comes back from the queue; packets without a connection. */
+/* chains_guard.c: what may come from a link that leads to a local endpoint. */
+void bh_chain_guard_names(struct maker *m);
+void bh_chain_guard(struct maker *m); /* @m: of a table ip or ip6 */
+/* The whole table of a family that only the guard has: arp, bridge. */
+void bh_chain_guard_table(struct maker *m);
+
+/* chains_hook.c: prerouting, quarantine, what comes back from the queue; packets without a connection. */
 void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, const char *chain,
 		       const char *to);
 void bh_chain_hooks(struct maker *m);
+/* Neighbour discovery, which conntrack does not follow; none in IPv4. */
+void bh_chain_accept_nd(struct maker *m, const char *chain);
 void bh_chain_untracked(struct maker *m);
+
+/* chains_local.c: between a container and its node. */
+void bh_chain_local_names(struct maker *m);
+void bh_chain_local(struct maker *m);
+/* The packet comes from the own node or is for it: on to @chain. */
+void bh_chain_if_local(struct maker *m, const char *chain, const char *to);
 
 /* chains_refuse.c */
 void bh_chain_refuse_names(struct maker *m);
@@ -84,5 +108,11 @@ void bh_chain_l7(struct maker *m);
 #define COUNT_UNWATCHED   "unwatched"
 #define COUNT_QUARANTINED "quarantined"
 #define COUNT_SPOOFED     "spoofed"
+#define COUNT_MAC         "spoofed_mac"
+#define COUNT_ARP         "spoofed_arp"
+#define COUNT_ND          "spoofed_nd"
+#define COUNT_ROUTER      "rogue_router"
+#define COUNT_DHCP        "rogue_dhcp"
+#define COUNT_FRAME       "foreign_frame"
 
 #endif

@@ -60,9 +60,9 @@
 
 void bh_chain_l7_names(struct maker *m)
 {
-	static const char *const names[] = { "l7",        "verdict",  "inspect",
-					     "handshake", "syn_data", "to_queue",
-					     "denied",    "kill",     "kill_sender" };
+	static const char *const names[] = { "l7",          "verdict",      "inspect", "handshake",
+					     "syn_data",    "to_queue",     "denied",  "kill",
+					     "kill_sender", "verdict_local" };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
 		bh_batch_chain(m->x.b, m->x.family, names[i]);
@@ -163,6 +163,17 @@ static void to_queue(struct maker *m)
 	bh_x_drop(x);
 }
 
+/* The same question as for any flow, now with a result. */
+static void judged(struct maker *m, const char *chain, const struct pair *again)
+{
+	struct bh_x *x = &m->x;
+
+	bh_chain_ask_again(m, chain, again);
+	bh_x_rule(x, chain);
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_goto(x, "allow");
+}
+
 static void verdict(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -180,14 +191,9 @@ static void verdict(struct maker *m)
 	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_accept(x);
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		bh_x_rule(x, "verdict");
-		bh_chain_if_subject(m, dir, false);
-		bh_x_jump(x, bh_chain_again.name[dir]);
-	}
-	bh_x_rule(x, "verdict");
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_goto(x, "allow");
+	bh_chain_if_local(m, "verdict", "verdict_local");
+	judged(m, "verdict", &bh_chain_again);
+	judged(m, "verdict_local", &bh_chain_again_host);
 }
 
 static void tcp_flags_set(struct maker *m, uint8_t flags)

@@ -63,7 +63,7 @@ enum place { FRESH, AGAIN, WHY, REPORT };
 #define R_SAVED   7U
 #define R_RESULT  8U
 
-static const char *const peer_names[] = { "class", "endpoint", "cidr", "any" };
+static const char *const peer_names[] = { "class", "endpoint", "cidr", "host", "any" };
 BH_STATIC_ASSERT_TABLE(peer_names, BH_LEVEL_PEER_COUNT);
 static const char *const port_names[] = { "port",       "code",       "tcp_range", "udp_range",
 					  "sctp_range", "icmp_range", "l4",        "any" };
@@ -157,6 +157,7 @@ static void load_l4_port(struct maker *m, unsigned port, bool header)
 /* The key of a level's cell in registers 0-4, and its word in R_WORD. */
 static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned port, bool header)
 {
+	static const uint32_t host = BH_CLASS_HOST;
 	unsigned addr = m->f->reg_addr;
 	struct bh_x *x = &m->x;
 
@@ -172,7 +173,9 @@ static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned por
 	imm16(m, dir == IN ? BH_DIR_INGRESS : BH_DIR_EGRESS, 0);
 	bh_chain_subject(m, dir, header, addr);
 	bh_x_map(x, bh_kset_name(dir == IN ? BH_KSET_SUBJ_IN : BH_KSET_SUBJ_EG), addr, 1);
-	if (peer != BH_LEVEL_PEER_ANY) {
+	if (peer == BH_LEVEL_PEER_HOST) {
+		bh_x_imm(x, 2, &host, sizeof(host));
+	} else if (peer != BH_LEVEL_PEER_ANY) {
 		bh_chain_peer(m, dir, header, addr);
 		bh_x_map(x, bh_kset_name(peer == BH_LEVEL_PEER_CIDR ? BH_KSET_CIDR : BH_KSET_PEER),
 			 addr, 2);
@@ -277,16 +280,22 @@ static void place_chains(struct maker *m, enum place place, unsigned dir)
 						    &bh_chain_report };
 	static const struct pair *const eps[] = { &bh_chain_fresh_ep, &bh_chain_again_ep,
 						  &bh_chain_why_ep, &bh_chain_report_ep };
+	static const struct pair *const hosts[] = { &bh_chain_fresh_host, &bh_chain_again_host,
+						    &bh_chain_why_host, &bh_chain_report_host };
 	const unsigned endpoints = 1U << BH_LEVEL_PEER_CLASS | 1U << BH_LEVEL_PEER_ENDPOINT;
 	const unsigned any = 1U << BH_LEVEL_PEER_ANY, cidr = 1U << BH_LEVEL_PEER_CIDR;
 	const char *chain = mains[place]->name[dir], *ep = eps[place]->name[dir];
+	const char *host = hosts[place]->name[dir];
 	struct bh_x *x = &m->x;
 
 	if (place == WHY) {
 		bh_x_rule(x, chain);
-		bh_x_mark(x, 0, 0);
+		bh_x_word(x, 0, 0);
 		bh_x_end(x);
 	}
+	if (place == WHY || place == REPORT)
+		bh_chain_if_local(m, chain, host);
+	level_rules(m, place, host, dir, 1U << BH_LEVEL_PEER_HOST | any);
 	if (!uses_peer(m->c->levels[dir], BH_LEVEL_PEER_CIDR)) {
 		level_rules(m, place, chain, dir, endpoints | any);
 		return;
@@ -319,8 +328,7 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 	bh_x_imm(x, R_RESULT, zero, sizeof(zero));
 	bh_x_bits32(x, R_WORD, R_RESULT + 1, BH_WORD_NUMBER, 0);
 	if (!other) {
-		bh_x_ct(x, NFT_CT_MARK, R_RESULT + 2, BH_X_NO_DIR);
-		bh_x_bits32(x, R_RESULT + 2, R_RESULT + 2, BH_MARK_RESULT, 0);
+		bh_x_ct_mark_bits(x, BH_MARK_RESULT, R_RESULT + 2);
 	}
 	load_word(m, BH_KSET_RESULT, R_RESULT);
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));

@@ -227,6 +227,11 @@ const char *bh_comment_set(enum bh_kset s)
 		[BH_KSET_PORT_ICMP] = "types * 256 + codes of ICMP that policies name -> piece",
 		[BH_KSET_CELL] = "direction . subject . peer . port . protocol -> decision",
 		[BH_KSET_RESULT] = "0 . contract . what is spoken -> decision",
+		[BH_KSET_GUARD_LINK] = "interfaces of endpoints, as the guard knows them",
+		[BH_KSET_GUARD_MAC] = "interface . MAC that it may send from",
+		[BH_KSET_GUARD_IP] = "interface . MAC . address that it may have",
+		[BH_KSET_GUARD_IP6] = "interface . MAC . address that it may have",
+		[BH_KSET_GUARD_LL] = "interface . MAC . link-local address",
 		[BH_KSET_STATE] = "what the next agent must know",
 	};
 	BH_STATIC_ASSERT_TABLE(texts, BH_KSET_COUNT);
@@ -299,6 +304,18 @@ const char *bh_comment_chain(const char *name)
 		{ "watch_", "inspected for the record alone" },
 		{ "watched_", "inspected for the record alone, decided again" },
 		{ "judge_", "decision by contract and protocol" },
+		{ "answer", "answer who was refused" },
+		{ "told", "reports of refusals: the first one at once" },
+		{ "input_", "to this node: is the sender selected?" },
+		{ "output_", "from this node: is the receiver selected?" },
+		{ "slow_local", "with this node: no decision of this epoch" },
+		{ "slow_output", "from this node: no decision of this epoch" },
+		{ "verdict_local", "with this node: a worker named the protocol" },
+		{ "guard_", "what an endpoint may call itself" },
+		{ "spoofed_", "forged by an endpoint: drop" },
+		{ "foreign_frame", "neither IP nor ARP from an endpoint: drop" },
+		{ "rogue_router", "a router's advertisement from an endpoint: drop" },
+		{ "rogue_dhcp", "a DHCP server's answer from an endpoint: drop" },
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(texts); i++) {

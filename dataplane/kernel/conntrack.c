@@ -40,9 +40,10 @@ static struct nlmsghdr *message(void *buf, unsigned type, unsigned flags, uint8_
 /* Entries that were found, as requests to change them. */
 struct sweep {
 	struct bh_buf out;
-	uint64_t used;              /* epochs: to be told */
-	uint64_t retire;            /* epochs: to be replaced by `to` */
-	uint32_t to;                /* epoch bits of a mark */
+	uint64_t used;   /* epochs: to be told */
+	uint64_t retire; /* epochs: to be replaced by `to` */
+	uint32_t to;     /* epoch bits of a mark */
+	uint8_t mark_down;
 	const struct bh_addr *addr; /* entries of this one are to be deleted */
 };
 
@@ -87,9 +88,9 @@ static void request_end(struct sweep *s, const struct nlmsghdr *h)
 
 static int sweep_mark(const struct nlmsghdr *h, void *arg)
 {
-	uint32_t mark = bh_nl_u32(bh_nl_attr(h, CTA_MARK));
-	unsigned epoch = (mark & BH_MARK_EPOCH) >> BH_MARK_EPOCH_SHIFT;
 	struct sweep *s = arg;
+	uint32_t mark = bh_mark_read(bh_nl_u32(bh_nl_attr(h, CTA_MARK)), s->mark_down);
+	unsigned epoch = (mark & BH_MARK_EPOCH) >> BH_MARK_EPOCH_SHIFT;
 	struct nlmsghdr *n;
 
 	if ((mark & BH_MARK_STATE) == 0)
@@ -100,8 +101,8 @@ static int sweep_mark(const struct nlmsghdr *h, void *arg)
 	n = request(s, h, IPCTNL_MSG_CT_NEW);
 	if (!n)
 		return -ENOMEM;
-	mnl_attr_put_u32(n, CTA_MARK, htonl(s->to));
-	mnl_attr_put_u32(n, CTA_MARK_MASK, htonl(BH_MARK_EPOCH));
+	mnl_attr_put_u32(n, CTA_MARK, htonl(bh_mark_place(s->to, s->mark_down)));
+	mnl_attr_put_u32(n, CTA_MARK_MASK, htonl(bh_mark_place(BH_MARK_EPOCH, s->mark_down)));
 	request_end(s, n);
 	return 0;
 }
@@ -165,9 +166,9 @@ static int sweep_send(struct bh_nl *nl, const struct sweep *s)
 	return 0;
 }
 
-int bh_ct_epochs(struct bh_nl *nl, uint64_t *ret_used)
+int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used)
 {
-	struct sweep s = { .out = BH_BUF_INIT };
+	struct sweep s = { .out = BH_BUF_INIT, .mark_down = mark_down };
 	char buf[REQUEST_SIZE];
 	int r;
 
@@ -180,9 +181,11 @@ int bh_ct_epochs(struct bh_nl *nl, uint64_t *ret_used)
 	return 0;
 }
 
-int bh_ct_retire(struct bh_nl *nl, unsigned first, unsigned n, unsigned to)
+int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
 {
-	struct sweep s = { .out = BH_BUF_INIT, .to = (uint32_t)to << BH_MARK_EPOCH_SHIFT };
+	struct sweep s = { .out = BH_BUF_INIT,
+			   .to = (uint32_t)to << BH_MARK_EPOCH_SHIFT,
+			   .mark_down = mark_down };
 	char buf[REQUEST_SIZE];
 	struct nlmsghdr *h;
 	int r;
@@ -193,8 +196,11 @@ int bh_ct_retire(struct bh_nl *nl, unsigned first, unsigned n, unsigned to)
 	h = message(buf, IPCTNL_MSG_CT_GET, 0, AF_UNSPEC);
 	/* An aligned block of sixteen epochs is two bits of the mark: the kernel leaves out the others. */
 	if (n == 16 && first % 16 == 0) {
-		mnl_attr_put_u32(h, CTA_MARK, htonl((uint32_t)first << BH_MARK_EPOCH_SHIFT));
-		mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(0x30U << BH_MARK_EPOCH_SHIFT));
+		mnl_attr_put_u32(
+		    h, CTA_MARK,
+		    htonl(bh_mark_place((uint32_t)first << BH_MARK_EPOCH_SHIFT, mark_down)));
+		mnl_attr_put_u32(h, CTA_MARK_MASK,
+				 htonl(bh_mark_place(0x30U << BH_MARK_EPOCH_SHIFT, mark_down)));
 	}
 	r = bh_nl_dump(nl, h, sweep_begin, sweep_mark, &s);
 	if (r == 0)

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "dataplane/marks.h"
 
 #include "common/banned.h"
 
@@ -246,6 +247,18 @@ void bh_x_tcp_option(struct bh_x *x, unsigned option, unsigned reg)
 	u32(e, NFTNL_EXPR_EXTHDR_DREG, reg_of(reg));
 }
 
+void bh_x_frag_offset(struct bh_x *x, unsigned reg)
+{
+	struct nftnl_expr *e = add(x, "exthdr");
+
+	if (e)
+		nftnl_expr_set_u8(e, NFTNL_EXPR_EXTHDR_TYPE, IPPROTO_FRAGMENT);
+	u32(e, NFTNL_EXPR_EXTHDR_OFFSET, 2);
+	u32(e, NFTNL_EXPR_EXTHDR_LEN, 2);
+	u32(e, NFTNL_EXPR_EXTHDR_OP, NFT_EXTHDR_OP_IPV6);
+	u32(e, NFTNL_EXPR_EXTHDR_DREG, reg_of(reg));
+}
+
 void bh_x_cmp(struct bh_x *x, enum nft_cmp_ops op, unsigned reg, const void *data, unsigned len)
 {
 	struct nftnl_expr *e = add(x, "cmp");
@@ -289,6 +302,40 @@ void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst)
 	str(x, e, NFTNL_EXPR_LOOKUP_SET, set);
 	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(src));
 	u32(e, NFTNL_EXPR_LOOKUP_DREG, reg_of(dst));
+}
+
+static void in_set(struct bh_x *x, const char *set, unsigned reg, uint32_t flags)
+{
+	struct nftnl_expr *e = add(x, "lookup");
+
+	str(x, e, NFTNL_EXPR_LOOKUP_SET, set);
+	u32(e, NFTNL_EXPR_LOOKUP_SREG, reg_of(reg));
+	if (flags)
+		u32(e, NFTNL_EXPR_LOOKUP_FLAGS, flags);
+}
+
+void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg)
+{
+	in_set(x, set, reg, 0);
+}
+
+void bh_x_not_in_set(struct bh_x *x, const char *set, unsigned reg)
+{
+	in_set(x, set, reg, NFT_LOOKUP_F_INV);
+}
+
+void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg)
+{
+	struct nftnl_expr *e = add(x, "dynset"), *counter;
+
+	str(x, e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+	u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_ADD);
+	u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, reg_of(reg));
+	counter = e ? nftnl_expr_alloc("counter") : NULL;
+	if (!counter)
+		x->b->failed = true;
+	else
+		nftnl_expr_set(e, NFTNL_EXPR_DYNSET_EXPR, counter, 0);
 }
 
 void bh_x_meta_set(struct bh_x *x, enum nft_meta_keys key, unsigned reg)
@@ -406,18 +453,45 @@ void bh_x_reject_icmp(struct bh_x *x, uint8_t code)
 	bh_x_end(x);
 }
 
-void bh_x_if_mark(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value)
+static uint32_t place(const struct bh_x *x, uint32_t v)
+{
+	return bh_mark_place(v, x->mark_down);
+}
+
+void bh_x_if_word(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value)
 {
 	bh_x_meta(x, NFT_META_MARK, 0);
 	bh_x_bits32(x, 0, 0, mask, 0);
 	bh_x_cmp32(x, op, 0, value);
 }
 
+void bh_x_if_mark(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value)
+{
+	bh_x_if_word(x, place(x, mask), op, place(x, value));
+}
+
 void bh_x_if_ct_mark(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value)
 {
 	bh_x_ct(x, NFT_CT_MARK, 0, BH_X_NO_DIR);
-	bh_x_bits32(x, 0, 0, mask, 0);
-	bh_x_cmp32(x, op, 0, value);
+	bh_x_bits32(x, 0, 0, place(x, mask), 0);
+	bh_x_cmp32(x, op, 0, place(x, value));
+}
+
+void bh_x_ct_mark_bits(struct bh_x *x, uint32_t mask, unsigned reg)
+{
+	const uint32_t down = x->mark_down;
+	struct nftnl_expr *e;
+
+	bh_x_ct(x, NFT_CT_MARK, reg, BH_X_NO_DIR);
+	bh_x_bits32(x, reg, reg, place(x, mask), 0);
+	if (down == 0)
+		return;
+	e = add(x, "bitwise");
+	u32(e, NFTNL_EXPR_BITWISE_SREG, reg_of(reg));
+	u32(e, NFTNL_EXPR_BITWISE_DREG, reg_of(reg));
+	u32(e, NFTNL_EXPR_BITWISE_LEN, sizeof(down));
+	u32(e, NFTNL_EXPR_BITWISE_OP, NFT_BITWISE_LSHIFT);
+	bytes(x, e, NFTNL_EXPR_BITWISE_DATA, &down, sizeof(down));
 }
 
 void bh_x_if_ct_state(struct bh_x *x, uint32_t bits)
@@ -455,16 +529,21 @@ void bh_x_if_payload(struct bh_x *x)
 	bh_x_payload(x, NFT_PAYLOAD_INNER_HEADER, 0, 1, 0);
 }
 
-void bh_x_mark(struct bh_x *x, uint32_t keep, uint32_t bits)
+void bh_x_word(struct bh_x *x, uint32_t keep, uint32_t bits)
 {
 	bh_x_meta(x, NFT_META_MARK, 0);
 	bh_x_bits32(x, 0, 0, keep, bits);
 	bh_x_meta_set(x, NFT_META_MARK, 0);
 }
 
+void bh_x_mark(struct bh_x *x, uint32_t keep, uint32_t bits)
+{
+	bh_x_word(x, place(x, keep), place(x, bits));
+}
+
 void bh_x_ct_mark(struct bh_x *x, uint32_t keep, uint32_t bits)
 {
 	bh_x_ct(x, NFT_CT_MARK, 0, BH_X_NO_DIR);
-	bh_x_bits32(x, 0, 0, keep, bits);
+	bh_x_bits32(x, 0, 0, place(x, keep), place(x, bits));
 	bh_x_ct_mark_set(x, 0);
 }

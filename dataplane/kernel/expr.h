@@ -19,6 +19,7 @@ struct bh_x {
 	struct bh_batch *b;
 	uint8_t family;          /* NFPROTO_IPV4, NFPROTO_IPV6 */
 	struct nftnl_rule *rule; /* being made */
+	uint8_t mark_down;       /* our bits in marks (dataplane/marks.h) */
 };
 
 void bh_x_rule(struct bh_x *x, const char *chain);
@@ -53,6 +54,8 @@ void bh_x_imm(struct bh_x *x, unsigned reg, const void *data, unsigned len);
 void bh_x_fib_reverse(struct bh_x *x,
 		      unsigned reg); /* 0 or 1: does the source route back where it came from */
 void bh_x_tcp_option(struct bh_x *x, unsigned option, unsigned reg); /* 1 byte: is it there */
+/* 2 bytes of an IPv6 fragment header; without one the rule does not match. Offset: the upper 13 bits */
+void bh_x_frag_offset(struct bh_x *x, unsigned reg);
 
 /* Comparisons: the rule does not match unless they hold. */
 void bh_x_cmp(struct bh_x *x, enum nft_cmp_ops op, unsigned reg, const void *data, unsigned len);
@@ -66,6 +69,13 @@ void bh_x_bits32(struct bh_x *x, unsigned src, unsigned dst, uint32_t mask, uint
 
 /* @set: a map; the rule does not match if the key at @src is not in it. */
 void bh_x_map(struct bh_x *x, const char *set, unsigned src, unsigned dst);
+
+/* @set: no map; its elements count who finds them. The rule does not match if the key at @reg is not in it. */
+void bh_x_in_set(struct bh_x *x, const char *set, unsigned reg);
+/* The other way round: not if it is in it. */
+void bh_x_not_in_set(struct bh_x *x, const char *set, unsigned reg);
+/* The key at @reg is in @set from now on, with a counter of its own. The rule does not match where there is no room. */
+void bh_x_set_add(struct bh_x *x, const char *set, unsigned reg);
 
 /* Stores and statements. */
 void bh_x_meta_set(struct bh_x *x, enum nft_meta_keys key, unsigned reg);
@@ -81,7 +91,7 @@ void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n);
 void bh_x_reject_tcp(struct bh_x *x);                /* ends the rule */
 void bh_x_reject_icmp(struct bh_x *x, uint8_t code); /* ends the rule */
 
-/* Short forms: (load & mask) op value. */
+/* Short forms: (load & mask) op value. Of marks: our bits, in their usual place; the expressions have them in theirs. */
 void bh_x_if_mark(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value);
 void bh_x_if_ct_mark(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value);
 void bh_x_if_ct_state(struct bh_x *x, uint32_t bits); /* one of them */
@@ -89,6 +99,11 @@ void bh_x_if_ct_dir(struct bh_x *x, uint8_t dir);
 void bh_x_if_l4(struct bh_x *x, enum nft_cmp_ops op, uint8_t l4);
 void bh_x_if_tcp_flags(struct bh_x *x, uint8_t mask, enum nft_cmp_ops op, uint8_t value);
 void bh_x_if_payload(struct bh_x *x); /* behind the transport header stands at least a byte */
+/* The whole mark of a packet that dies: reasons and words. */
+void bh_x_if_word(struct bh_x *x, uint32_t mask, enum nft_cmp_ops op, uint32_t value);
+void bh_x_word(struct bh_x *x, uint32_t keep, uint32_t bits);
+/* Our bits of the connection's mark into @reg, @mask of them, in their usual place. */
+void bh_x_ct_mark_bits(struct bh_x *x, uint32_t mask, unsigned reg);
 /* mark = mark & keep | bits (bits outside of keep) */
 void bh_x_mark(struct bh_x *x, uint32_t keep, uint32_t bits);
 void bh_x_ct_mark(struct bh_x *x, uint32_t keep, uint32_t bits);

@@ -45,6 +45,10 @@ static int check_config(const struct bh_kernel_config *cfg, struct bh_err *err)
 		    "%u queues from number %u on: there must be one at least, and none "
 		    "above 65535",
 		    cfg->n_queues, cfg->queue_base);
+	if (cfg->mark_down > 16)
+		return bh_err_set(err, -EINVAL,
+				  "16 bits of a mark cannot be %u bits below its upper half",
+				  cfg->mark_down);
 	if (cfg->group_quarantine == 0 || cfg->group_managed == 0 ||
 	    cfg->group_quarantine == cfg->group_managed)
 		return bh_err_set(err, -EINVAL,
@@ -102,6 +106,7 @@ struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
 	bh_projection_done(&k->now);
 	bh_ruleset_free(k->rs);
 	bh_buf_done(&k->renamed);
+	bh_guard_held_done(&k->guard);
 	free(k->table);
 	free(k);
 	return NULL;
@@ -119,30 +124,38 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 
 /* ---- start ---- */
 
-/* Both tables anew, with the elements and levels of k->now and k->epoch. */
+/* All tables anew, with the elements and levels of k->now and k->epoch. */
 static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
 	const struct bh_commenter say = bh_kernel_commenter(k, k->rs);
+	bh_cleanup(bh_projection_done) struct bh_projection guard = { .n = 0 };
 	const struct bh_projection none = { .n = 0 };
 	struct bh_kernel_change change;
 	uint32_t state[BH_STATE_COUNT];
 	struct bh_batch b;
-	int r;
+	int r = bh_guard_held_elems(&k->guard, &k->caps, &guard);
 
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory");
 	bh_batch_init(&b, k->table);
-	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+	for (unsigned f = 0; f < BH_TABLES; f++) {
 		struct bh_chains c = bh_kernel_chains(k, &b, f);
 
 		if (found->exists[f])
 			bh_batch_del_table(&b, bh_nfproto[f]);
+		if (!bh_kernel_has(k, f))
+			continue;
 		bh_batch_table(&b, bh_nfproto[f],
 			       k->caps.owner_persist ? BH_TABLE_OWNER_PERSIST : 0);
 		bh_sets_make(&b, bh_nfproto[f]);
 		bh_chains_make(&c);
+		if (f >= BH_FAMILIES)
+			continue;
 		bh_kernel_state_of(k, f, state);
 		bh_kernel_state(&b, f, NULL, state);
 	}
 	bh_kernel_diff(&b, &none, &k->now, &say, &change);
+	bh_kernel_diff(&b, &none, &guard, &say, &change);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r == -EPERM)
@@ -155,14 +168,13 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 	return 0;
 }
 
-static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+/* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
+static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
 	uint64_t used;
 	int r;
 
-	bh_projection_done(&k->now);
-	k->untouched = true;
-	r = bh_ct_epochs(&k->nl, &used);
+	r = bh_ct_epochs(&k->nl, k->cfg.mark_down, &used);
 	if (r < 0)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
 	/* If all are in use, those of the one that is taken are decided again by the bump of the first apply. */
@@ -174,10 +186,19 @@ static int build_new(struct bh_kernel *k, const struct bh_found *found, struct b
 		return r;
 	if (used == 0)
 		return 0;
-	r = bh_ct_retire(&k->nl, k->epoch + 1, EPOCHS - 1, (k->epoch + EPOCHS - 1) % EPOCHS);
+	r = bh_ct_retire(&k->nl, k->cfg.mark_down, k->epoch + 1, EPOCHS - 1,
+			 (k->epoch + EPOCHS - 1) % EPOCHS);
 	return r < 0 ? bh_err_set(err, r, "cannot clean the marks of old connections: %s",
 				  strerror(-r))
 		     : 0;
+}
+
+static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	bh_projection_done(&k->now);
+	bh_guard_held_done(&k->guard);
+	k->untouched = true;
+	return build_unmarked(k, found, err);
 }
 
 /* Is what was found ours, in a format that we read? */
@@ -188,8 +209,8 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, BH_FAMILIES_ALL, found) < 0)
 		return false;
 	/* Both are always written together. */
-	return (s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_NUMBER ||
-		s4[BH_STATE_FORMAT] == BH_STATE_FORMAT_FIRST) &&
+	return s4[BH_STATE_FORMAT] >= BH_STATE_FORMAT_FIRST &&
+	       s4[BH_STATE_FORMAT] <= BH_STATE_FORMAT_NUMBER &&
 	       s6[BH_STATE_FORMAT] == s4[BH_STATE_FORMAT] &&
 	       s4[BH_STATE_EPOCH] == s6[BH_STATE_EPOCH] && s4[BH_STATE_EPOCH] <= BH_EPOCH_MAX &&
 	       s4[BH_STATE_REVISION_LO] == s6[BH_STATE_REVISION_LO] &&
@@ -199,9 +220,12 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 
 static bool has_our_chains(struct bh_kernel *k, const struct bh_found *found)
 {
+	for (unsigned f = 0; f < BH_TABLES; f++)
+		if (found->exists[f] != bh_kernel_has(k, f) ||
+		    (found->flags[f] & NFT_TABLE_F_DORMANT))
+			return false;
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
-		if ((found->flags[f] & NFT_TABLE_F_DORMANT) ||
-		    found->state[f][BH_STATE_FORMAT] != BH_STATE_FORMAT_NUMBER ||
+		if (found->state[f][BH_STATE_FORMAT] != BH_STATE_FORMAT_NUMBER ||
 		    found->state[f][BH_STATE_CHAINS_LO] != (uint32_t)k->chains_hash ||
 		    found->state[f][BH_STATE_CHAINS_HI] != (uint32_t)(k->chains_hash >> 32))
 			return false;
@@ -215,8 +239,9 @@ static int own(struct bh_kernel *k, const struct bh_found *found, struct bh_err 
 	int r;
 
 	bh_batch_init(&b, k->table);
-	for (unsigned f = 0; f < BH_FAMILIES; f++)
-		if (k->caps.owner_persist && (found->flags[f] & BH_TABLE_OWNER_PERSIST))
+	for (unsigned f = 0; f < BH_TABLES; f++)
+		if (found->exists[f] && k->caps.owner_persist &&
+		    (found->flags[f] & BH_TABLE_OWNER_PERSIST))
 			bh_batch_table(&b, bh_nfproto[f], BH_TABLE_OWNER_PERSIST);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
@@ -262,19 +287,23 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;
-	if (found.exists[0] || found.exists[1]) {
+	if (found.exists[0] || found.exists[1] || found.exists[2] || found.exists[3]) {
 		r = own(k, &found, err);
 		if (r < 0)
 			return r;
 	}
-	if (!is_readable(k, &found) || bh_read_elements(k, found.state[0][BH_STATE_FORMAT],
-							BH_FAMILIES_ALL, true, &k->now) < 0) {
+	if (!is_readable(k, &found) ||
+	    bh_read_elements(k, &found, found.state[0][BH_STATE_FORMAT], true, &k->now) < 0 ||
+	    bh_guard_take(&k->now, &k->guard) < 0) {
 		*ret_adopted = false;
 		r = build_new(k, &found, err);
 	} else {
 		*ret_adopted = true;
 		take_state(k, &found);
-		r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
+		if (found.state[0][BH_STATE_MARK_DOWN] != k->cfg.mark_down)
+			r = build_unmarked(k, &found, err);
+		else
+			r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
 	}
 	if (r < 0)
 		return r;
@@ -284,12 +313,12 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 
 /* ---- looking after ---- */
 
+/* Adds what differs. */
 static void count_diff(const struct bh_projection *is, const struct bh_projection *should,
 		       struct bh_kernel_change *ret)
 {
 	struct bh_batch b;
 
-	*ret = (struct bh_kernel_change){ .changed = false };
 	bh_batch_init(&b, "");
 	bh_kernel_diff(&b, is, should, &(struct bh_commenter){ .rs = NULL }, ret);
 	bh_batch_done(&b);
@@ -297,9 +326,10 @@ static void count_diff(const struct bh_projection *is, const struct bh_projectio
 
 int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 {
-	bh_cleanup(bh_projection_done) struct bh_projection is = { .n = 0 };
+	bh_cleanup(bh_guard_held_done) struct bh_guard_held is_guard = { .n = 0 };
+	bh_cleanup(bh_projection_done) struct bh_projection is = { .n = 0 }, guard = { .n = 0 };
 	uint32_t state[BH_STATE_COUNT];
-	struct bh_kernel_change change;
+	struct bh_kernel_change change = { .changed = false };
 	struct bh_found found;
 	int r;
 
@@ -308,19 +338,24 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;
-	if (!found.exists[0] || !found.exists[1])
-		return bh_err_set(err, -ESTALE, "table %s %s is gone",
-				  found.exists[0] ? "ip6" : "ip", k->table);
-	for (unsigned f = 0; f < BH_FAMILIES; f++)
+	for (unsigned f = 0; f < BH_TABLES; f++) {
+		if (bh_kernel_has(k, f) && !found.exists[f])
+			return bh_err_set(err, -ESTALE, "table %s %s is gone",
+					  bh_nfproto_name(bh_nfproto[f]), k->table);
 		if (found.flags[f] & NFT_TABLE_F_DORMANT)
 			return bh_err_set(err, -ESTALE, "table %s %s was put to sleep (dormant)",
-					  f == 0 ? "ip" : "ip6", k->table);
+					  bh_nfproto_name(bh_nfproto[f]), k->table);
+	}
 	r = bh_read_chains_check(k, err);
 	if (r < 0)
 		return r;
 	r = bh_read_state(k, BH_FAMILIES_ALL, &found);
 	if (r == 0)
-		r = bh_read_elements(k, BH_STATE_FORMAT_NUMBER, BH_FAMILIES_ALL, false, &is);
+		r = bh_read_elements(k, &found, BH_STATE_FORMAT_NUMBER, false, &is);
+	if (r == 0)
+		r = bh_guard_take(&is, &is_guard);
+	if (r == 0)
+		r = bh_guard_held_elems(&k->guard, &k->caps, &guard);
 	if (r == -ENOENT || r == -ESTALE)
 		return bh_err_set(err, -ESTALE,
 				  "maps of table %s are gone or hold what we never put there",
@@ -335,6 +370,7 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 					  k->table);
 	}
 	count_diff(&is, &k->now, &change);
+	count_diff(&is_guard.elems, &guard, &change);
 	if (change.added + change.removed > 0)
 		return bh_err_set(err, -ESTALE,
 				  "maps of table %s were changed: %zu elements are missing or have "
@@ -385,9 +421,18 @@ static int counting_one(const struct nlmsghdr *h, void *arg)
 		const char *name;
 		uint64_t *sum;
 	} all[] = {
-		{ "refused", &c->sum->refused },         { "killed", &c->sum->killed },
-		{ "queued", &c->sum->queued },           { "spoofed", &c->sum->spoofed },
-		{ "quarantined", &c->sum->quarantined }, { "unwatched", &c->sum->unwatched },
+		{ "refused", &c->sum->refused },
+		{ "killed", &c->sum->killed },
+		{ "queued", &c->sum->queued },
+		{ "spoofed", &c->sum->spoofed },
+		{ "quarantined", &c->sum->quarantined },
+		{ "unwatched", &c->sum->unwatched },
+		{ "spoofed_mac", &c->sum->spoofed_mac },
+		{ "spoofed_arp", &c->sum->spoofed_arp },
+		{ "spoofed_nd", &c->sum->spoofed_nd },
+		{ "rogue_router", &c->sum->rogue_router },
+		{ "rogue_dhcp", &c->sum->rogue_dhcp },
+		{ "foreign_frame", &c->sum->foreign_frame },
 	};
 
 	if (!bh_streq(bh_nl_str(bh_nl_attr(h, NFTA_OBJ_TABLE)), c->table))
@@ -426,7 +471,7 @@ int bh_kernel_teardown(struct bh_kernel *k, struct bh_err *err)
 	if (r < 0)
 		return r;
 	bh_batch_init(&b, k->table);
-	for (unsigned f = 0; f < BH_FAMILIES; f++)
+	for (unsigned f = 0; f < BH_TABLES; f++)
 		if (found.exists[f])
 			bh_batch_del_table(&b, bh_nfproto[f]);
 	r = bh_batch_commit(&b, &k->nl, err);

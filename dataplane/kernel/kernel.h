@@ -2,8 +2,8 @@
 /*
  * dataplane/kernel/kernel.h - the rule set in nftables
  *
- * Two tables of one name, families ip and ip6, with static chains; what changes are elements of data maps
- * and sets. Everything goes by libnftnl over libmnl, one sendmsg(2) a transaction. chains.c explains the
+ * Tables of one name, families ip and ip6, and for the guard arp and bridge, with static chains; what changes are
+ * elements of data maps and sets. Everything goes by libnftnl over libmnl, one sendmsg(2) a transaction. chains.c explains the
  * chains, projection.c what a rule set becomes, transaction.c how it gets there.
  *
  *	open -> start (adopt what is there, or build) -> { apply -> bump } ... -> close
@@ -17,6 +17,7 @@
 #define BH_DATAPLANE_KERNEL_KERNEL_H
 
 #include "dataplane/kernel/comment.h"
+#include "dataplane/kernel/nflog.h"
 #include "policy/compile.h"
 #include "policy/ruleset.h"
 
@@ -36,6 +37,7 @@ struct bh_kernel_config {
 	uint16_t nflog_group;      /* refused packets go there */
 	uint32_t group_quarantine; /* link group of veths that wait for their policy: dropped */
 	uint32_t group_managed;    /* link group of veths that were released */
+	uint8_t mark_down;         /* of our bits in marks (dataplane/marks.h) */
 	enum bh_comments comments;
 };
 
@@ -47,6 +49,8 @@ struct bh_kernel_caps {
 	bool owner_persist; /* tables with an owner that survive it */
 	bool dup;           /* nft "dup": both ends of a cut connection see a reset */
 	bool exthdr_reset;  /* "reset tcp option" */
+	bool arp;           /* tables of the family arp: the guard sees ARP of routed links */
+	bool bridge;        /* tables of the family bridge: the guard sees ports of bridges */
 };
 
 /* @cfg is copied. -EPERM without CAP_NET_ADMIN; -ENOTSUP with what is missing. */
@@ -78,15 +82,28 @@ struct bh_kernel_change {
 	uint32_t rules;        /* rules rebuilt because levels appeared or vanished */
 };
 
+/* A link that leads to a local endpoint: what the guard lets come from it. */
+struct bh_guard {
+	uint32_t ifindex;            /* the host's end */
+	bool has_mac;                /* else only the addresses are bound */
+	bool routed;                 /* no port of a bridge */
+	uint8_t mac[6];              /* of the endpoint's end */
+	const struct bh_addr *addrs; /* borrowed */
+	size_t n_addrs;
+};
+
 /**
  * bh_kernel_apply() - Bring the kernel to a rule set
  * @addrs:	Sorted by address, as made by the compiler
+ * @guard:	Best sorted by interface. Of a link in the managed group that is not in it, IP packets pass if their
+ *		source routes back to it, and nothing passes a bridge
  *
  * The difference to what the kernel holds, in one transaction: all of it or nothing. An error names the
  * object that the kernel refused, with the kernel's own words where it gives them. Keeps a reference of @rs.
  */
 int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
-		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err) bh_must_check;
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err) bh_must_check;
 
 /* Who tells names of addresses, for comments: of what is being applied, later of what was applied last. */
 void bh_kernel_names(struct bh_kernel *k, bh_who_fn who, void *arg);
@@ -109,15 +126,33 @@ int bh_kernel_monitor_fd(const struct bh_kernel *k);
 /* Drains the monitor. *@ret_ours_touched: a foreign process changed or removed an object of ours. */
 int bh_kernel_monitor_read(struct bh_kernel *k, bool *ret_ours_touched) bh_must_check;
 
-struct bh_kernel_counters { /* packets since the tables were made, both families */
+struct bh_kernel_counters { /* packets since the tables were made, all of them together */
 	uint64_t refused;   /* by L3/L4 policy */
 	uint64_t killed;    /* of connections that were cut */
 	uint64_t queued;
 	uint64_t unwatched; /* passed, where a contract is there for the record alone */
 	uint64_t quarantined;
-	uint64_t spoofed;
+	/* By the guard. */
+	uint64_t spoofed;       /* source address of somebody else */
+	uint64_t spoofed_mac;   /* source MAC */
+	uint64_t spoofed_arp;   /* ARP in the name of somebody else */
+	uint64_t spoofed_nd;    /* neighbour discovery */
+	uint64_t rogue_router;  /* router advertisements, redirects */
+	uint64_t rogue_dhcp;    /* answers of a DHCP server */
+	uint64_t foreign_frame; /* neither IPv4, IPv6 nor ARP, or in a VLAN */
 };
 int bh_kernel_counters(struct bh_kernel *k, struct bh_kernel_counters *ret, struct bh_err *err)
+    bh_must_check;
+
+/**
+ * bh_kernel_take_told() - Packets that were refused like one that was reported, since the last call
+ * @fn:		@r: as NFLOG would have told it, but for hook (NF_INET_NUMHOOKS: not known), ports of the source, length
+ *		and devices; @n: how many
+ *
+ * The next packet of each kind is reported again. -ENOBUFS: there were too many to be told of.
+ */
+typedef void (*bh_kernel_told_fn)(void *arg, const struct bh_refused *r, uint64_t n);
+int bh_kernel_take_told(struct bh_kernel *k, bh_kernel_told_fn fn, void *arg, struct bh_err *err)
     bh_must_check;
 
 /* Removes our tables: nothing is enforced any more. For uninstalling. */

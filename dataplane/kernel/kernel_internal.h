@@ -9,6 +9,7 @@
 
 #include "dataplane/kernel/batch.h"
 #include "dataplane/kernel/chains.h"
+#include "dataplane/kernel/guard.h"
 #include "dataplane/kernel/kernel.h"
 #include "dataplane/kernel/projection.h"
 #include "dataplane/kernel/sets.h"
@@ -16,9 +17,10 @@
 /* Since Linux 6.9: a table stays when its owner is gone. Debian 12's headers do not know it. */
 #define BH_TABLE_OWNER_PERSIST 6U
 
-/* One for each family, in this order everywhere. */
+/* Tables, in this order everywhere: ip, ip6, which enforce the rule set, then arp, bridge, where the kernel has them. */
 #define BH_FAMILIES 2
-extern const uint8_t bh_nfproto[BH_FAMILIES];
+#define BH_TABLES   4
+extern const uint8_t bh_nfproto[BH_TABLES];
 
 struct bh_kernel {
 	struct bh_kernel_config cfg;
@@ -31,9 +33,10 @@ struct bh_kernel {
 	unsigned epoch;
 	uint64_t chains_hash;
 	bool blind; /* rules do not come back as they were made: they are only counted */
-	struct bh_projection now; /* what the maps hold */
-	struct bh_ruleset *rs;    /* that it was made of; NULL: it was found there */
-	bh_who_fn who;            /* may be NULL */
+	struct bh_projection now;   /* what the maps hold */
+	struct bh_guard_held guard; /* and the guard's sets */
+	struct bh_ruleset *rs;      /* that it was made of; NULL: it was found there */
+	bh_who_fn who;              /* may be NULL */
 	void *who_arg;
 	struct bh_buf renamed; /* struct bh_addr: who has them now is to be written */
 };
@@ -43,10 +46,26 @@ struct bh_kernel {
 
 /* What was found under our name. */
 struct bh_found {
-	bool exists[BH_FAMILIES];
-	uint32_t flags[BH_FAMILIES];
+	bool exists[BH_TABLES];
+	uint32_t flags[BH_TABLES];
 	uint32_t state[BH_FAMILIES][BH_STATE_COUNT];
 };
+
+/* Number of the table for a family of elements (projection.h), and back. */
+static inline unsigned bh_table_of(uint8_t family)
+{
+	return family == 4 ? 0 : family == 6 ? 1 : family == BH_FAMILY_ARP ? 2 : 3;
+}
+static inline uint8_t bh_table_family(unsigned table)
+{
+	static const uint8_t families[BH_TABLES] = { 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE };
+
+	return families[table];
+}
+static inline bool bh_kernel_has(const struct bh_kernel *k, unsigned table)
+{
+	return table == 2 ? k->caps.arp : table == 3 ? k->caps.bridge : true;
+}
 
 /* caps.c */
 int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *ret,
@@ -57,9 +76,9 @@ int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err
 /* @families: 1 << index of those that are read. -ENOENT: a map is missing; -ESTALE: it holds what we never put there. */
 #define BH_FAMILIES_ALL 3U
 int bh_read_state(struct bh_kernel *k, unsigned families, struct bh_found *ret) bh_must_check;
-/* @format: of the tables (BH_STATE_FORMAT). @comments: read them too. */
-int bh_read_elements(struct bh_kernel *k, uint32_t format, unsigned families, bool comments,
-		     struct bh_projection *ret) bh_must_check;
+/* Of tables that exist. @format: theirs (BH_STATE_FORMAT). @comments: read them too. */
+int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t format,
+		     bool comments, struct bh_projection *ret) bh_must_check;
 /* @fn is told each chain that is not as it should be: gone, not ours, with other rules. */
 typedef void (*bh_read_fn)(void *arg, const char *text);
 int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err) bh_must_check;
@@ -80,9 +99,10 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 
 /* conntrack.c */
 /* Bits of the epochs that stand in marks with a state. */
-int bh_ct_epochs(struct bh_nl *nl, uint64_t *ret_used) bh_must_check;
+int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used) bh_must_check;
 /* Marks of @first .. @first + @n - 1 get the epoch @to instead, so that those can be used again. */
-int bh_ct_retire(struct bh_nl *nl, unsigned first, unsigned n, unsigned to) bh_must_check;
+int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
+    bh_must_check;
 int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a) bh_must_check;
 
 /* monitor.c */

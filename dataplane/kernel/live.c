@@ -458,14 +458,68 @@ static void compare_elems(struct live *l, unsigned f)
 	}
 }
 
+/* @text: "chain 'FAMILY NAME' ..." */
 static void chain_differs(void *arg, const char *text)
 {
 	struct live *l = arg;
-	bool v6 = strstr(text, "'ip6 ") != NULL;
 
-	/* Of a table that is gone nothing more has to be said. */
-	if (l->found.exists[v6 ? 1 : 0])
-		differs(l, family_name(v6 ? 1 : 0), "chain", "changed", text);
+	for (unsigned t = 0; t < BH_TABLES; t++) {
+		const char *name = bh_nfproto_name(bh_nfproto[t]);
+		size_t len = strlen(name);
+
+		/* Of a table that is gone nothing more has to be said. */
+		if (strncmp(text, "chain '", 7) == 0 && strncmp(text + 7, name, len) == 0 &&
+		    text[7 + len] == ' ' && l->found.exists[t])
+			differs(l, name, "chain", "changed", text);
+	}
+}
+
+/* Tables that only the guard has. */
+static void compare_guard_tables(struct live *l)
+{
+	for (unsigned t = BH_FAMILIES; t < BH_TABLES; t++) {
+		const char *name = bh_nfproto_name(bh_nfproto[t]);
+
+		if (!bh_kernel_has(l->k, t))
+			continue;
+		if (!l->found.exists[t])
+			differs(l, name, "table", "missing", "the table is gone");
+		else if (l->found.flags[t] & NFT_TABLE_F_DORMANT)
+			differs(l, name, "table", "changed",
+				"the table was put to sleep (dormant): nothing is enforced");
+	}
+}
+
+/* Its sets are not told one by one. */
+static int compare_guard(struct live *l, struct bh_err *err)
+{
+	bh_cleanup(bh_projection_done) struct bh_projection all = { .n = 0 }, should = { .n = 0 };
+	struct bh_guard_held held = { .n = 0 };
+	struct bh_kernel_change change = { .changed = false };
+	char text[96];
+	struct bh_batch b;
+	int r;
+
+	r = bh_read_elements(l->k, &l->found, BH_STATE_FORMAT_NUMBER, false, &all);
+	if (r == -ENOENT || r == -ESTALE)
+		return 0; /* said already */
+	if (r == 0)
+		r = bh_guard_take(&all, &held);
+	if (r == 0)
+		r = bh_guard_held_elems(&l->k->guard, &l->k->caps, &should);
+	if (r == 0) {
+		bh_batch_init(&b, "");
+		bh_kernel_diff(&b, &held.elems, &should, &(struct bh_commenter){ .rs = NULL },
+			       &change);
+		bh_batch_done(&b);
+		(void)snprintf(text, sizeof(text),
+			       "%zu elements are missing, %zu have no business there", change.added,
+			       change.removed);
+		if (change.added + change.removed > 0)
+			differs(l, "guard", "guard", "changed", text);
+	}
+	bh_guard_held_done(&held);
+	return r < 0 ? bh_err_set(err, r, "cannot read the guard's sets: %s", strerror(-r)) : 0;
 }
 
 static void compare_state(struct live *l, unsigned f)
@@ -486,6 +540,8 @@ static void compare_state(struct live *l, unsigned f)
 
 static int compare(struct live *l, struct bh_err *err)
 {
+	int r;
+
 	for (unsigned f = 0; f < BH_FAMILIES; f++) {
 		const char *name = family_name(f);
 
@@ -507,7 +563,9 @@ static int compare(struct live *l, struct bh_err *err)
 	}
 	if (!l->k->started || (!l->found.exists[0] && !l->found.exists[1]))
 		return 0;
-	return bh_read_chains(l->k, chain_differs, l, err);
+	compare_guard_tables(l);
+	r = compare_guard(l, err);
+	return r < 0 ? r : bh_read_chains(l->k, chain_differs, l, err);
 }
 
 /* ---- reading ---- */
@@ -530,6 +588,21 @@ static int index_members(struct live *l, unsigned f)
 	return 0;
 }
 
+/* The guard's sets are compared by themselves (compare_guard()). */
+static int read_family(struct live *l, unsigned f)
+{
+	struct bh_found only = { .exists = { false } };
+	struct bh_guard_held guard = { .n = 0 };
+	int r;
+
+	only.exists[f] = true;
+	r = bh_read_elements(l->k, &only, l->found.state[f][BH_STATE_FORMAT], true, &l->is[f]);
+	if (r == 0)
+		r = bh_guard_take(&l->is[f], &guard);
+	bh_guard_held_done(&guard);
+	return r;
+}
+
 static int read_all(struct live *l, struct bh_err *err)
 {
 	int r = bh_read_tables(l->k, &l->found, err);
@@ -539,8 +612,7 @@ static int read_all(struct live *l, struct bh_err *err)
 			continue;
 		r = bh_read_state(l->k, 1U << f, &l->found);
 		if (r == 0)
-			r = bh_read_elements(l->k, l->found.state[f][BH_STATE_FORMAT], 1U << f,
-					     true, &l->is[f]);
+			r = read_family(l, f);
 		l->readable[f] = r == 0;
 		if (r == -ENOENT || r == -ESTALE)
 			r = 0;

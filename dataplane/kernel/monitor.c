@@ -64,7 +64,8 @@ static bool is_ours(const struct nlmsghdr *h, uint32_t our_portid, const char *t
 	if (h->nlmsg_pid == our_portid || h->nlmsg_type >> 8 != NFNL_SUBSYS_NFTABLES)
 		return false;
 	if (mnl_nlmsg_get_payload_len(h) < sizeof(*g) ||
-	    (g->nfgen_family != NFPROTO_IPV4 && g->nfgen_family != NFPROTO_IPV6))
+	    (g->nfgen_family != NFPROTO_IPV4 && g->nfgen_family != NFPROTO_IPV6 &&
+	     g->nfgen_family != NFPROTO_ARP && g->nfgen_family != NFPROTO_BRIDGE))
 		return false;
 	/* The name of the table is the first attribute of every kind of notice but the generation's. */
 	if ((h->nlmsg_type & 0xff) == NFT_MSG_NEWGEN)

@@ -9,6 +9,7 @@
 #include "dataplane/kernel/nflog.h"
 
 #include <arpa/inet.h>
+#include <linux/if_ether.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <string.h>
@@ -183,7 +184,7 @@ static bool read_v6(struct bh_refused *r, const uint8_t *p, size_t len)
 
 static bool read_prefix(struct bh_refused *r, const char *s)
 {
-	if (strncmp(s, "bh:", 3) != 0 || strlen(s) != 6 || !strchr("pcmqs", s[3]))
+	if (strncmp(s, "bh:", 3) != 0 || strlen(s) != 6 || !strchr("pcmqshanrdf", s[3]))
 		return false;
 	r->cause = s[3];
 	r->dir = s[4] == 'i' ? BH_DIR_INGRESS : s[4] == 'e' ? BH_DIR_EGRESS : 0;
@@ -192,6 +193,31 @@ static bool read_prefix(struct bh_refused *r, const char *s)
 		  : s[5] == 'a' ? BH_WORD_ALLOW | BH_WORD_REPORT
 				: 0;
 	return true;
+}
+
+/* RFC 826, of Ethernet and IPv4; of others nothing can be said. */
+static void read_arp(struct bh_refused *r, const uint8_t *p, size_t len)
+{
+	static const uint8_t form[] = { 0, 1, 8, 0, 6, 4 };
+
+	r->len = (uint32_t)len;
+	if (len < 28 || memcmp(p, form, sizeof(form)) != 0)
+		return;
+	r->src = bh_addr_from_v4(p + 14);
+	r->dst = bh_addr_from_v4(p + 24);
+}
+
+static void read_mac(struct bh_refused *r, const struct nlattr *a)
+{
+	struct nfulnl_msg_packet_hw hw;
+
+	if (!a || mnl_attr_get_payload_len(a) < sizeof(hw))
+		return;
+	memcpy(&hw, mnl_attr_get_payload(a), sizeof(hw));
+	if (ntohs(hw.hw_addrlen) != sizeof(r->mac))
+		return;
+	memcpy(r->mac, hw.hw_addr, sizeof(r->mac));
+	r->has_mac = true;
 }
 
 bool bh_nflog_parse(const struct nlmsghdr *h, struct bh_refused *r)
@@ -214,8 +240,19 @@ bool bh_nflog_parse(const struct nlmsghdr *h, struct bh_refused *r)
 	r->epoch = (mark & BH_MARK_EPOCH) >> BH_MARK_EPOCH_SHIFT;
 	r->iif = bh_nl_u32(bh_nl_attr(h, NFULA_IFINDEX_INDEV));
 	r->oif = bh_nl_u32(bh_nl_attr(h, NFULA_IFINDEX_OUTDEV));
+	r->link = bh_nl_u32(bh_nl_attr(h, NFULA_IFINDEX_PHYSINDEV));
+	if (r->link == 0)
+		r->link = r->iif;
+	read_mac(r, bh_nl_attr(h, NFULA_HWADDR));
+	r->ethertype = ntohs(ph.hw_protocol);
 	p = mnl_attr_get_payload(payload);
 	len = mnl_attr_get_payload_len(payload);
+	if (r->ethertype == ETH_P_ARP) {
+		read_arp(r, p, len);
+		return true;
+	}
+	if (r->cause == 'f' && r->ethertype != ETH_P_IP && r->ethertype != ETH_P_IPV6)
+		return true;
 	return len > 0 &&
 	       (p[0] >> 4 == 4 ? read_v4(r, p, len) : p[0] >> 4 == 6 && read_v6(r, p, len));
 }

@@ -11,6 +11,7 @@
 #include "common/err.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 struct bh_nflog;
 
@@ -22,14 +23,25 @@ struct bh_refused {
 	unsigned epoch;
 	uint8_t dir; /* enum bh_dir, from the log prefix */
 	char
-	    cause; /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine, 's' spoofed */
-	uint8_t hook;            /* NF_INET_* */
-	uint32_t iif, oif;       /* 0: none */
-	struct bh_addr src, dst; /* of the packet */
+	    cause; /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine; by the guard: 's' source
+		      address, 'h' MAC, 'a' ARP, 'n' neighbour discovery, 'r' router, 'd' DHCP server, 'f' frame */
+	uint8_t hook;      /* NF_INET_* */
+	uint32_t iif, oif; /* 0: none */
+	uint32_t link;     /* that it came by: of a bridge, the port; 0: none */
+	bool has_mac;      /* of the sender, as the frame says */
+	uint8_t mac[6];
+	uint16_t ethertype;      /* ETH_P_*; 0x0806: ARP, and the addresses are those in it */
+	struct bh_addr src, dst; /* of the packet; family 0: it has none */
 	uint8_t l4;
 	uint16_t sport, dport; /* 0 where the protocol has none; ICMP: dataplane/icmp.h */
 	uint32_t len;          /* bytes of the packet */
 };
+
+/* The guard's: what is said of the sender in the packet may be made up, only the link is not. */
+static inline bool bh_refused_by_guard(const struct bh_refused *r)
+{
+	return strchr("shanrdf", r->cause) && r->cause;
+}
 
 typedef void (*bh_nflog_fn)(void *arg, const struct bh_refused *r);
 

@@ -160,8 +160,8 @@ static void nl_error_of(const struct nlmsghdr *h, struct bh_nl_error *e)
 	nl_ext_ack(h, e);
 }
 
-/* Everything that stands in the socket, without waiting. */
-static void nl_drain(struct bh_nl *nl, struct bh_nl_error *e)
+/* Everything that stands in the socket, without waiting. @fn: what is no error; may be NULL. */
+static void nl_drain(struct bh_nl *nl, struct bh_nl_error *e, bh_nl_echo_fn fn, void *arg)
 {
 	for (;;) {
 		ssize_t n = recv(nl->fd, nl->rcv, BH_NL_RCV_SIZE, MSG_DONTWAIT);
@@ -178,12 +178,17 @@ static void nl_drain(struct bh_nl *nl, struct bh_nl_error *e)
 		}
 		if (n <= 0)
 			return;
-		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left))
-			nl_error_of(h, e);
+		for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+			if (fn && h->nlmsg_type >= NLMSG_MIN_TYPE)
+				fn(h, arg);
+			else
+				nl_error_of(h, e);
+		}
 	}
 }
 
-int bh_nl_send(struct bh_nl *nl, const void *data, size_t size, struct bh_nl_error *ret_error)
+int bh_nl_send_echo(struct bh_nl *nl, const void *data, size_t size, bh_nl_echo_fn fn, void *arg,
+		    struct bh_nl_error *ret_error)
 {
 	struct sockaddr_nl sa = { .nl_family = AF_NETLINK };
 	struct iovec iov = { .iov_base = (void *)data, .iov_len = size };
@@ -196,16 +201,21 @@ int bh_nl_send(struct bh_nl *nl, const void *data, size_t size, struct bh_nl_err
 	struct bh_nl_error old = { .code = 0 }, e = { .code = 0 };
 	ssize_t n;
 
-	nl_drain(nl, &old);
+	nl_drain(nl, &old, NULL, NULL);
 	do {
 		n = sendmsg(nl->fd, &m, 0);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		e.code = -errno;
 	else
-		nl_drain(nl, &e);
+		nl_drain(nl, &e, fn, arg);
 	*ret_error = e;
 	return e.code;
+}
+
+int bh_nl_send(struct bh_nl *nl, const void *data, size_t size, struct bh_nl_error *ret_error)
+{
+	return bh_nl_send_echo(nl, data, size, NULL, NULL, ret_error);
 }
 
 /* One attempt. Return: 1 if the list changed meanwhile. */
@@ -217,7 +227,7 @@ static int nl_dump_once(struct bh_nl *nl, struct nlmsghdr *req, bh_nl_fn fn, voi
 
 	req->nlmsg_flags |= NLM_F_REQUEST | NLM_F_DUMP;
 	req->nlmsg_seq = ++nl->seq;
-	nl_drain(nl, &e);
+	nl_drain(nl, &e, NULL, NULL);
 	if (send(nl->fd, req, req->nlmsg_len, 0) < 0)
 		return -errno;
 	for (;;) {

@@ -65,6 +65,10 @@ void bh_nl_close(struct bh_nl *nl);
  */
 int bh_nl_send(struct bh_nl *nl, const void *data, size_t size, struct bh_nl_error *ret_error)
     bh_must_check;
+/* The same; @fn gets what messages with NLM_F_ECHO bring back. */
+typedef void (*bh_nl_echo_fn)(const struct nlmsghdr *h, void *arg);
+int bh_nl_send_echo(struct bh_nl *nl, const void *data, size_t size, bh_nl_echo_fn fn, void *arg,
+		    struct bh_nl_error *ret_error) bh_must_check;
 
 /* Return: 0, or a negative errno that ends the dump with it. */
 typedef int (*bh_nl_fn)(const struct nlmsghdr *h, void *arg);

@@ -15,9 +15,7 @@
  *
  * What cannot be read as one of the known words becomes a drop: it never allows. A contract that refuses nothing,
  * whatever is spoken, is "open": it is there for the record, and who cannot be judged passes. (Rules that say so of what
- * can be refused are not heeded yet: agent/gate.c.) Rows of the own node
- * (BH_CLASS_HOST) stay out: what goes between a container and its node passes input and output, not forward, and those
- * chains ask no cells yet. A rule set that refuses something there is refused as a whole. Types of the other family's ICMP stay out, too.
+ * can be refused are not heeded yet: agent/gate.c.) Types of the other family's ICMP stay out.
  *
  * DOC: Keys
  *
@@ -55,6 +53,24 @@ bool bh_kset_has_words(enum bh_kset s)
 	return s == BH_KSET_CELL || s == BH_KSET_RESULT;
 }
 
+bool bh_kset_is_in(enum bh_kset s, uint8_t family)
+{
+	bool ip = family == 4, ip6 = family == 6, bridge = family == BH_FAMILY_BRIDGE;
+
+	switch (s) {
+	case BH_KSET_GUARD_LINK:
+	case BH_KSET_GUARD_MAC:
+		return true;
+	case BH_KSET_GUARD_IP:
+		return ip || bridge || family == BH_FAMILY_ARP;
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		return ip6 || bridge;
+	default:
+		return ip || ip6;
+	}
+}
+
 size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 {
 	switch (s) {
@@ -68,7 +84,15 @@ size_t bh_kset_key_len(enum bh_kset s, uint8_t family)
 	case BH_KSET_RESULT:
 		return 12;
 	case BH_KSET_STATE:
+	case BH_KSET_GUARD_LINK:
 		return 4;
+	case BH_KSET_GUARD_MAC:
+		return 12;
+	case BH_KSET_GUARD_IP:
+		return 16;
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		return 28;
 	default:
 		return family == 4 ? 4 : 16;
 	}
@@ -87,6 +111,10 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b)
 		r = cmp_u32(a->set, b->set);
 	if (r != 0)
 		return r;
+	if (bh_kset_is_guard(a->set)) {
+		r = cmp_u32(bh_key_word(a->key, 0), bh_key_word(b->key, 0));
+		return r != 0 ? r : memcmp(a->key, b->key, a->key_len);
+	}
 	if (!bh_kset_has_words(a->set))
 		return memcmp(a->key, b->key, a->key_len);
 	for (unsigned i = 0; r == 0 && i < 3; i++)
@@ -327,7 +355,8 @@ static bool cell_is_live(const struct maker *m, const struct bh_cell *c)
 		return false;
 	if (c->port != BH_PORT_ANY && c->l4 == icmp_of(m->family == 4 ? 6 : 4))
 		return false;
-	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || (c->peer & BH_CLASS_ENDPOINT))
+	if (c->peer == BH_PEER_ANY || c->peer == BH_CLASS_WORLD || c->peer == BH_CLASS_HOST ||
+	    (c->peer & BH_CLASS_ENDPOINT))
 		return true;
 	return has_u32(m->outside, m->n_outside, c->peer);
 }
@@ -347,6 +376,8 @@ static uint64_t level_of(const struct bh_kelem *e)
 		peer = BH_LEVEL_PEER_ANY;
 	else if (who == BH_PEER_ANY_ENDPOINT)
 		peer = BH_LEVEL_PEER_ENDPOINT;
+	else if (who == BH_CLASS_HOST)
+		peer = BH_LEVEL_PEER_HOST;
 	else if (who & BH_CLASS_ENDPOINT)
 		peer = BH_LEVEL_PEER_CLASS;
 	if (at >= BH_PORT_PIECE_BASE)
@@ -414,18 +445,6 @@ static int add_cell(struct maker *m, const struct bh_cell *c)
 	    c->l4 == icmp_of(m->family) && c->port != BH_PORT_ANY && c->port < BH_PORT_PIECE_BASE;
 	e->data = closed(m, c->word);
 	note_level(m->p, e);
-	return 0;
-}
-
-static int check_own_node(const struct maker *m)
-{
-	const struct bh_cell *cells;
-	size_t n;
-
-	cells = bh_ruleset_cells(m->rs, &n);
-	for (size_t i = 0; i < n; i++)
-		if (cells[i].peer == BH_CLASS_HOST && bh_ruleset_may_refuse(m->rs, cells[i].word))
-			return -ENOTSUP;
 	return 0;
 }
 
@@ -589,8 +608,6 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 		return -ENOMEM;
 	p.revision = bh_ruleset_revision(rs);
 	r = check_addrs(&m);
-	if (r == 0)
-		r = check_own_node(&m);
 	if (r == 0)
 		r = make_family(&m, 4);
 	if (r == 0)

@@ -22,21 +22,30 @@ enum bh_kset {
 	BH_KSET_PORT_TCP, /* port range -> piece (interval) */
 	BH_KSET_PORT_UDP,
 	BH_KSET_PORT_SCTP,
-	BH_KSET_PORT_ICMP, /* types and codes of the family's ICMP -> piece (interval) */
-	BH_KSET_CELL,      /* direction . subject . peer . port . l4 -> decision word */
-	BH_KSET_RESULT,    /* 0 . contract . result -> decision word; result 0 is "any other" */
-	BH_KSET_STATE,     /* what the next agent must know (sets.h); never in a projection */
+	BH_KSET_PORT_ICMP,  /* types and codes of the family's ICMP -> piece (interval) */
+	BH_KSET_CELL,       /* direction . subject . peer . port . l4 -> decision word */
+	BH_KSET_RESULT,     /* 0 . contract . result -> decision word; result 0 is "any other" */
+	BH_KSET_GUARD_LINK, /* interface: what the guard knows (chains_guard.c) */
+	BH_KSET_GUARD_MAC,  /* interface . MAC; a MAC of zeros: it is not known */
+	BH_KSET_GUARD_IP,   /* interface . MAC . address */
+	BH_KSET_GUARD_IP6,
+	BH_KSET_GUARD_LL, /* interface . MAC . link-local address: for neighbour discovery */
+	BH_KSET_STATE,    /* what the next agent must know (sets.h); never in a projection */
 	BH_KSET_COUNT,
 };
 
+/* Tables that only the guard has, beside those of 4 and 6. */
+#define BH_FAMILY_ARP    8
+#define BH_FAMILY_BRIDGE 9
+
 struct bh_kelem {
 	uint8_t set;    /* enum bh_kset */
-	uint8_t family; /* 4 or 6 */
+	uint8_t family; /* of the table: 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE */
 	uint8_t key_len;
 	uint8_t pad;         /* for those who make and compare lists */
 	uint32_t data;       /* as the register holds it */
 	uint32_t comment;    /* bh_projection_comment(); 0: none is known */
-	uint8_t key[20];     /* as the kernel compares it */
+	uint8_t key[28];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */
 };
 
@@ -48,6 +57,7 @@ enum bh_level_peer {
 	BH_LEVEL_PEER_CLASS,
 	BH_LEVEL_PEER_ENDPOINT, /* any endpoint */
 	BH_LEVEL_PEER_CIDR,     /* class of an address of no endpoint */
+	BH_LEVEL_PEER_HOST,     /* the own node: only asked where it is at one end */
 	BH_LEVEL_PEER_ANY,
 	BH_LEVEL_PEER_COUNT,
 };
@@ -64,7 +74,7 @@ enum bh_level_port {
 };
 #define BH_LEVEL_CONTRACT (UINT64_C(1) << 63) /* some cell is a contract */
 #define BH_LEVEL_REPORT   (UINT64_C(1) << 62) /* some cell allows and is to be recorded */
-#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT32_MAX)
+#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT64_C(0xffffffffff))
 
 static inline uint64_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
 {
@@ -88,7 +98,7 @@ static inline const char *bh_projection_comment(const struct bh_projection *p,
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a
- * class, addresses out of order, a port of a protocol that has none). -ENOTSUP: it refuses something of the own node.
+ * class, addresses out of order, a port of a protocol that has none).
  */
 int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *addrs,
 		       size_t n_addrs, struct bh_projection *ret) bh_must_check;
@@ -102,6 +112,13 @@ int bh_kelem_cmp(const struct bh_kelem *a, const struct bh_kelem *b);
 const char *bh_kset_name(enum bh_kset s);       /* as `nft list` shows it */
 enum bh_kset bh_kset_by_name(const char *name); /* BH_KSET_INVALID: none of ours */
 bool bh_kset_is_interval(enum bh_kset s);
+/* One of the guard's: a set without data, whose key begins with the index of an interface. */
+static inline bool bh_kset_is_guard(enum bh_kset s)
+{
+	return s >= BH_KSET_GUARD_LINK && s <= BH_KSET_GUARD_LL;
+}
+/* Does the table of that family have it? */
+bool bh_kset_is_in(enum bh_kset s, uint8_t family);
 /* Is the data a decision word? Then what the chains go by stands behind it: eight bytes. */
 bool bh_kset_has_words(enum bh_kset s);
 /* The verdict of a word; of ALLOW also whether it is to be recorded, of a contract whether it is there for that alone. */

@@ -24,6 +24,11 @@ static const char *const names[] = {
 	[BH_KSET_PORT_ICMP] = "port_icmp",
 	[BH_KSET_CELL] = "cell",
 	[BH_KSET_RESULT] = "contract_result",
+	[BH_KSET_GUARD_LINK] = "guard_link",
+	[BH_KSET_GUARD_MAC] = "guard_mac",
+	[BH_KSET_GUARD_IP] = "guard_ip",
+	[BH_KSET_GUARD_IP6] = "guard_ip6",
+	[BH_KSET_GUARD_LL] = "guard_linklocal",
 	[BH_KSET_STATE] = "state",
 };
 BH_STATIC_ASSERT_TABLE(names, BH_KSET_COUNT);
@@ -49,6 +54,8 @@ static void cell_text(const uint8_t *key, char *buf, size_t size)
 		(void)snprintf(peer, sizeof(peer), "any");
 	else if (bh_key_word(key, 2) == BH_PEER_ANY_ENDPOINT)
 		(void)snprintf(peer, sizeof(peer), "endpoint");
+	else if (bh_key_word(key, 2) == BH_CLASS_HOST)
+		(void)snprintf(peer, sizeof(peer), "host");
 	else
 		(void)snprintf(peer, sizeof(peer), "0x%x", bh_key_word(key, 2));
 	if (bh_key_port(key) >= 0x10000)
@@ -62,6 +69,24 @@ static void cell_text(const uint8_t *key, char *buf, size_t size)
 	(void)snprintf(buf, size, "%s . 0x%x . %s . %s . %s",
 		       bh_key_word(key, 0) == BH_DIR_INGRESS ? "in" : "eg", bh_key_word(key, 1),
 		       peer, bh_l4_name(key[BH_KEY_L4], l4), port);
+}
+
+/* Interface, MAC, address: as many of them as there are. */
+static void guard_text(enum bh_kset s, const uint8_t *k, char *buf, size_t size)
+{
+	char mac[32] = "", text[BH_ADDR_STRLEN] = "";
+	struct bh_addr a;
+
+	if (s != BH_KSET_GUARD_LINK)
+		(void)snprintf(mac, sizeof(mac), " . %02x:%02x:%02x:%02x:%02x:%02x", k[4], k[5],
+			       k[6], k[7], k[8], k[9]);
+	if (s == BH_KSET_GUARD_IP)
+		a = bh_addr_from_v4(&k[12]);
+	else if (s == BH_KSET_GUARD_IP6 || s == BH_KSET_GUARD_LL)
+		a = bh_addr_from_v6(&k[12]);
+	if (s >= BH_KSET_GUARD_IP)
+		(void)bh_addr_format(&a, text);
+	(void)snprintf(buf, size, "%u%s%s%s", bh_key_word(k, 0), mac, text[0] ? " . " : "", text);
 }
 
 const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, size_t key_len,
@@ -94,6 +119,13 @@ const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, si
 	case BH_KSET_STATE:
 		(void)snprintf(buf, size, "%u", bh_key_word(k, 0));
 		break;
+	case BH_KSET_GUARD_LINK:
+	case BH_KSET_GUARD_MAC:
+	case BH_KSET_GUARD_IP:
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		guard_text(s, k, buf, size);
+		break;
 	default:
 		a = family == 4 ? bh_addr_from_v4(k) : bh_addr_from_v6(k);
 		(void)snprintf(buf, size, "%s", bh_addr_format(&a, text));
@@ -106,7 +138,7 @@ const char *bh_kset_key_text(enum bh_kset s, uint8_t family, const void *key, si
 
 static void print_levels(const struct bh_projection *p, uint8_t family, struct bh_buf *out)
 {
-	static const char *const peers[] = { "class", "endpoint", "cidr", "any" };
+	static const char *const peers[] = { "class", "endpoint", "cidr", "host", "any" };
 	static const char *const ports[] = { "exact",      "code",       "tcp-range", "udp-range",
 					     "sctp-range", "icmp-range", "l4",        "any" };
 	BH_STATIC_ASSERT_TABLE(peers, BH_LEVEL_PEER_COUNT);
@@ -161,8 +193,22 @@ void bh_projection_print(const struct bh_projection *p, struct bh_buf *out)
 				bh_buf_printf(out, " - %s",
 					      bh_kset_key_text(e->set, family, e->key_end,
 							       e->key_len, key, sizeof(key)));
+			if (bh_kset_is_guard(e->set)) {
+				bh_buf_putc(out, '\n');
+				continue;
+			}
 			bh_buf_puts(out, " : ");
 			print_data(e, out);
 		}
+	}
+	for (uint8_t last = 6; i < p->n; last = p->elems[i++].family) {
+		const struct bh_kelem *e = &p->elems[i];
+
+		if (e->family != last)
+			bh_buf_printf(out, "family %s\n",
+				      e->family == BH_FAMILY_ARP ? "arp" : "bridge");
+		bh_buf_printf(
+		    out, "  %s %s\n", bh_kset_name(e->set),
+		    bh_kset_key_text(e->set, e->family, e->key, e->key_len, key, sizeof(key)));
 	}
 }

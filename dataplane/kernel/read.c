@@ -23,7 +23,7 @@
 
 #include "common/banned.h"
 
-const uint8_t bh_nfproto[BH_FAMILIES] = { NFPROTO_IPV4, NFPROTO_IPV6 };
+const uint8_t bh_nfproto[BH_TABLES] = { NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE };
 
 #define REQUEST_SIZE 512
 
@@ -60,7 +60,7 @@ static int tables_one(const struct nlmsghdr *h, void *arg)
 
 	if (!bh_streq(bh_nl_str(bh_nl_attr(h, NFTA_TABLE_NAME)), t->name))
 		return 0;
-	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+	for (unsigned f = 0; f < BH_TABLES; f++) {
 		if (g->nfgen_family != bh_nfproto[f])
 			continue;
 		t->found->exists[f] = true;
@@ -86,7 +86,7 @@ int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err
 struct elems {
 	struct bh_kelem *v;
 	size_t n, cap, begin; /* what was read before this set ends at `begin` */
-	uint8_t family;       /* 4, 6 */
+	uint8_t family;       /* as an element's */
 	enum bh_kset set;
 	bool first;           /* of the first format */
 	struct bh_buf *texts; /* comments go there; NULL: nobody asks for them */
@@ -165,7 +165,8 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 	memcpy(n->key, mnl_attr_get_payload(key), n->key_len);
 	if (bh_nl_u32(bh_nl_nested(a, NFTA_SET_ELEM_FLAGS)) & NFT_SET_ELEM_INTERVAL_END)
 		n->pad = IS_END;
-	else if (!data || !read_data(e->set, e->first, data, &n->data))
+	else if (!bh_kset_is_guard(e->set) &&
+		 (!data || !read_data(e->set, e->first, data, &n->data)))
 		return -ESTALE;
 	if (e->texts)
 		n->comment = read_comment(e->texts, bh_nl_nested(a, NFTA_SET_ELEM_USERDATA));
@@ -239,7 +240,7 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, k->table);
 	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, bh_kset_name(set));
-	e->family = family == 0 ? 4 : 6;
+	e->family = bh_table_family(family);
 	e->set = set;
 	e->begin = e->n;
 	r = bh_nl_dump(&k->nl, h, elems_begin, elems_some, e);
@@ -250,18 +251,27 @@ static int read_set(struct bh_kernel *k, unsigned family, enum bh_kset set, stru
 	return bh_kset_is_interval(set) ? join_intervals(e) : 0;
 }
 
-int bh_read_elements(struct bh_kernel *k, uint32_t format, unsigned families, bool comments,
-		     struct bh_projection *ret)
+static bool has_set(enum bh_kset s, unsigned table, uint32_t format)
+{
+	if (s == BH_KSET_PORT_ICMP && format == BH_STATE_FORMAT_FIRST)
+		return false;
+	if (bh_kset_is_guard(s) && format != BH_STATE_FORMAT_NUMBER)
+		return false;
+	return bh_kset_is_in(s, bh_table_family(table));
+}
+
+int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t format,
+		     bool comments, struct bh_projection *ret)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf texts = BH_BUF_INIT;
 	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST,
 			   .texts = comments ? &texts : NULL };
 	int r = 0;
 
-	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++)
+	for (unsigned t = 0; r == 0 && t < BH_TABLES; t++)
 		for (enum bh_kset s = BH_KSET_INVALID + 1; r == 0 && s < BH_KSET_STATE; s++)
-			if ((families >> f & 1) && (s != BH_KSET_PORT_ICMP || !e.first))
-				r = read_set(k, f, s, &e);
+			if (bh_kernel_has(k, t) && found->exists[t] && has_set(s, t, format))
+				r = read_set(k, t, s, &e);
 	if (r < 0) {
 		free(e.v);
 		return r;
@@ -313,7 +323,7 @@ struct chains {
 static void chain_key(char key[64], uint8_t family, const char *name)
 {
 	memset(key, 0, 64);
-	(void)snprintf(key, 64, "%s %s", family == NFPROTO_IPV4 ? "ip" : "ip6", name);
+	(void)snprintf(key, 64, "%s %s", bh_nfproto_name(family), name);
 }
 
 static struct chain *chain_get(struct chains *c, struct chain **table, uint8_t family,
@@ -488,7 +498,7 @@ static int read_chains(struct bh_kernel *k, struct chains *c)
 
 	r = bh_nl_dump(&k->nl, request(buf, NFT_MSG_GETCHAIN, NFPROTO_UNSPEC), is_begin, is_chain,
 		       c);
-	for (unsigned f = 0; r == 0 && f < BH_FAMILIES; f++) {
+	for (unsigned f = 0; r == 0 && f < BH_TABLES; f++) {
 		/* Rules of the family's table alone; they are counted from nothing in the first round. */
 		h = request(buf, NFT_MSG_GETRULE, bh_nfproto[f]);
 		mnl_attr_put_strz(h, NFTA_RULE_TABLE, k->table);
@@ -569,10 +579,11 @@ int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err 
 	int r;
 
 	bh_batch_init(&b, k->table);
-	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+	for (unsigned f = 0; f < BH_TABLES; f++) {
 		struct bh_chains want = bh_kernel_chains(k, &b, f);
 
-		bh_chains_make(&want);
+		if (bh_kernel_has(k, f))
+			bh_chains_make(&want);
 	}
 	bh_batch_each(&b, should_one, &c);
 	r = b.failed || c.failed ? -ENOMEM : read_chains(k, &c);

@@ -32,12 +32,38 @@
 /* nft's data types (its include/datatype.h), and how it packs them for concatenations. */
 #define TYPE_IPADDR    7U
 #define TYPE_IP6ADDR   8U
+#define TYPE_ETHERADDR 9U
 #define TYPE_PROTO     12U
 #define TYPE_SERVICE   13U
 #define TYPE_MARK      19U
+#define TYPE_IFINDEX   20U
 #define TYPE_CAT(a, b) ((a) << 6 | (b))
 
 enum byteorder { ORDER_INVALID, ORDER_HOST, ORDER_NETWORK }; /* nft's enum byteorder */
+
+const char *bh_nfproto_name(uint8_t nfproto)
+{
+	switch (nfproto) {
+	case NFPROTO_IPV4:
+		return "ip";
+	case NFPROTO_IPV6:
+		return "ip6";
+	case NFPROTO_ARP:
+		return "arp";
+	case NFPROTO_BRIDGE:
+		return "bridge";
+	default:
+		return "?";
+	}
+}
+
+static uint8_t element_family(uint8_t nfproto)
+{
+	return nfproto == NFPROTO_IPV4   ? 4
+	       : nfproto == NFPROTO_IPV6 ? 6
+	       : nfproto == NFPROTO_ARP  ? BH_FAMILY_ARP
+					 : BH_FAMILY_BRIDGE;
+}
 
 static uint32_t key_type(enum bh_kset s, uint8_t family, enum byteorder *ret_order)
 {
@@ -59,6 +85,19 @@ static uint32_t key_type(enum bh_kset s, uint8_t family, enum byteorder *ret_ord
 	case BH_KSET_STATE:
 		*ret_order = ORDER_HOST;
 		return TYPE_MARK;
+	case BH_KSET_GUARD_LINK:
+		*ret_order = ORDER_HOST;
+		return TYPE_IFINDEX;
+	case BH_KSET_GUARD_MAC:
+		*ret_order = ORDER_INVALID;
+		return TYPE_CAT(TYPE_IFINDEX, TYPE_ETHERADDR);
+	case BH_KSET_GUARD_IP:
+		*ret_order = ORDER_INVALID;
+		return TYPE_CAT(TYPE_CAT(TYPE_IFINDEX, TYPE_ETHERADDR), TYPE_IPADDR);
+	case BH_KSET_GUARD_IP6:
+	case BH_KSET_GUARD_LL:
+		*ret_order = ORDER_INVALID;
+		return TYPE_CAT(TYPE_CAT(TYPE_IFINDEX, TYPE_ETHERADDR), TYPE_IP6ADDR);
 	default:
 		return family == NFPROTO_IPV4 ? TYPE_IPADDR : TYPE_IP6ADDR;
 	}
@@ -84,33 +123,64 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 
 	nftnl_set_set_u32(n, NFTNL_SET_FAMILY, family);
 	nftnl_set_set_u32(n, NFTNL_SET_ID, s);
-	nftnl_set_set_u32(n, NFTNL_SET_FLAGS,
-			  NFT_SET_MAP | (bh_kset_is_interval(s) ? NFT_SET_INTERVAL : 0));
+	if (!bh_kset_is_guard(s))
+		nftnl_set_set_u32(n, NFTNL_SET_FLAGS,
+				  NFT_SET_MAP | (bh_kset_is_interval(s) ? NFT_SET_INTERVAL : 0));
 	nftnl_set_set_u32(n, NFTNL_SET_KEY_TYPE, type);
 	nftnl_set_set_u32(n, NFTNL_SET_KEY_LEN,
-			  (uint32_t)bh_kset_key_len(s, family == NFPROTO_IPV4 ? 4 : 6));
-	nftnl_set_set_u32(n, NFTNL_SET_DATA_TYPE,
-			  words ? TYPE_CAT(TYPE_MARK, TYPE_MARK) : TYPE_MARK);
-	nftnl_set_set_u32(n, NFTNL_SET_DATA_LEN, words ? 8 : 4);
+			  (uint32_t)bh_kset_key_len(s, element_family(family)));
+	if (!bh_kset_is_guard(s)) {
+		nftnl_set_set_u32(n, NFTNL_SET_DATA_TYPE,
+				  words ? TYPE_CAT(TYPE_MARK, TYPE_MARK) : TYPE_MARK);
+		nftnl_set_set_u32(n, NFTNL_SET_DATA_LEN, words ? 8 : 4);
+	}
 	if (size_of(s, family) > 0)
 		nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, size_of(s, family));
 	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order) &&
 	       nftnl_udata_put_strz(u, NFTNL_UDATA_SET_COMMENT, bh_comment_set(s)) &&
-	       nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER,
-				   words ? ORDER_INVALID : ORDER_HOST) &&
+	       (bh_kset_is_guard(s) || nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER,
+							   words ? ORDER_INVALID : ORDER_HOST)) &&
 	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
 	       nftnl_set_set_str(n, NFTNL_SET_NAME, bh_kset_name(s)) == 0 &&
 	       nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
 				  nftnl_udata_buf_len(u)) == 0;
 }
 
+static bool fill_told(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *table,
+		      uint8_t family)
+{
+	uint32_t addr = family == NFPROTO_IPV4 ? TYPE_IPADDR : TYPE_IP6ADDR;
+	uint32_t len = family == NFPROTO_IPV4 ? 4 : 16;
+
+	nftnl_set_set_u32(n, NFTNL_SET_FAMILY, family);
+	nftnl_set_set_u32(n, NFTNL_SET_ID, BH_KSET_COUNT);
+	nftnl_set_set_u32(n, NFTNL_SET_FLAGS, NFT_SET_EVAL);
+	nftnl_set_set_u32(
+	    n, NFTNL_SET_KEY_TYPE,
+	    TYPE_CAT(TYPE_CAT(TYPE_CAT(TYPE_CAT(addr, addr), TYPE_PROTO), TYPE_SERVICE),
+		     TYPE_MARK));
+	nftnl_set_set_u32(n, NFTNL_SET_KEY_LEN, 2 * len + 12);
+	nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, BH_TOLD_SIZE);
+	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, ORDER_INVALID) &&
+	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
+	       nftnl_set_set_str(n, NFTNL_SET_NAME, BH_TOLD_SET) == 0 &&
+	       nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
+				  nftnl_udata_buf_len(u)) == 0;
+}
+
 void bh_sets_make(struct bh_batch *b, uint8_t family)
 {
-	for (enum bh_kset s = BH_KSET_INVALID + 1; s < BH_KSET_COUNT; s++) {
-		struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(128);
-		struct nftnl_set *n = nftnl_set_alloc();
+	for (enum bh_kset s = BH_KSET_INVALID + 1; s <= BH_KSET_COUNT; s++) {
+		struct nftnl_udata_buf *u;
+		struct nftnl_set *n;
 
-		if (n && (!u || !fill(n, u, b->table, s, family))) {
+		if (s == BH_KSET_COUNT ? family != NFPROTO_IPV4 && family != NFPROTO_IPV6
+				       : !bh_kset_is_in(s, element_family(family)))
+			continue;
+		u = nftnl_udata_buf_alloc(128);
+		n = nftnl_set_alloc();
+		if (n && (!u || !(s == BH_KSET_COUNT ? fill_told(n, u, b->table, family)
+						     : fill(n, u, b->table, s, family)))) {
 			nftnl_set_free(n);
 			n = NULL;
 		}

@@ -19,14 +19,27 @@ enum bh_state_key {
 	BH_STATE_EPOCH,
 	BH_STATE_REVISION_LO = 7, /* 5 and 6 were levels, which the cells say as well */
 	BH_STATE_REVISION_HI,
-	BH_STATE_APPLIED, /* 0: the tables are new and let everything pass */
+	BH_STATE_APPLIED,   /* 0: the tables are new and let everything pass */
+	BH_STATE_MARK_DOWN, /* where our bits are in marks; 0 in tables that have no such entry */
 	BH_STATE_COUNT,
 };
-#define BH_STATE_FORMAT_NUMBER 2U
-/* The first format: without port_icmp; everything else means the same. */
-#define BH_STATE_FORMAT_FIRST 1U
+#define BH_STATE_FORMAT_NUMBER 3U
+/* Earlier ones: without the guard's sets; the first also without port_icmp. Everything else means the same. */
+#define BH_STATE_FORMAT_NO_GUARD 2U
+#define BH_STATE_FORMAT_FIRST    1U
 
-/* All maps of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6 */
+/*
+ * The set of what was reported (chains_refuse.c); no map, and in no projection. Its key: source, destination, protocol,
+ * port (ICMP: type and code), and the mark of the report: reason, epoch, and these.
+ */
+#define BH_TOLD_SET      "told"
+#define BH_TOLD_SIZE     16384U
+#define BH_TOLD_EGRESS   0x40000000U /* else ingress */
+#define BH_TOLD_REJECTED 0x80000000U /* else dropped */
+
+/* As nft(8) names a family (NFPROTO_*). */
+const char *bh_nfproto_name(uint8_t nfproto);
+/* All maps and sets of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE */
 void bh_sets_make(struct bh_batch *b, uint8_t family);
 
 #endif

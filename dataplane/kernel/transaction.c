@@ -39,10 +39,11 @@ static bool end_of(const struct bh_kelem *e, uint8_t *ret)
 /* @say: NULL takes the element out. */
 static void put_elem(struct bh_batch *b, const struct bh_commenter *say, const struct bh_kelem *e)
 {
-	uint8_t family = bh_nfproto[e->family == 4 ? 0 : 1], end[sizeof(e->key_end)];
+	uint8_t family = bh_nfproto[bh_table_of(e->family)], end[sizeof(e->key_end)];
 	char comment[BH_COMMENT_SIZE];
 
-	bh_batch_elem(b, say, family, e->set, e->key, e->key_len, 0, say ? &e->data : NULL,
+	bh_batch_elem(b, say, family, e->set, e->key, e->key_len, 0,
+		      say && !bh_kset_is_guard(e->set) ? &e->data : NULL,
 		      say ? bh_comment_elem(say, e, comment, sizeof(comment)) : NULL);
 	if (bh_kset_is_interval(e->set) && end_of(e, end))
 		bh_batch_elem(b, say, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
@@ -126,6 +127,9 @@ static bool could_matter(const struct bh_projection *from, const struct bh_kelem
 {
 	struct bh_kelem peer;
 
+	/* The guard looks at every packet and decides about no flow. */
+	if (bh_kset_is_guard((gone ? gone : come)->set))
+		return false;
 	if (gone)
 		return !come || !same_data(gone, come);
 	switch (come->set) {
@@ -189,6 +193,7 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 	ret[BH_STATE_REVISION_LO] = (uint32_t)k->now.revision;
 	ret[BH_STATE_REVISION_HI] = (uint32_t)(k->now.revision >> 32);
 	ret[BH_STATE_APPLIED] = k->untouched ? 0 : 1;
+	ret[BH_STATE_MARK_DOWN] = k->cfg.mark_down;
 }
 
 void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, const uint32_t *to)
@@ -214,7 +219,8 @@ struct bh_chains bh_kernel_chains(struct bh_kernel *k, struct bh_batch *b, unsig
 		.caps = &k->caps,
 		.family = bh_nfproto[family],
 		.epoch = k->epoch,
-		.levels = { k->now.levels[family][0], k->now.levels[family][1] },
+		.levels = { family < BH_FAMILIES ? k->now.levels[family][0] : 0,
+			    family < BH_FAMILIES ? k->now.levels[family][1] : 0 },
 	};
 }
 
@@ -300,12 +306,14 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 }
 
 int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
-		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err)
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
 	/* Whoever fails is told again. */
 	bh_cleanup(bh_buf_done) struct bh_buf renamed = k->renamed;
-	struct bh_projection next = { .n = 0 };
+	struct bh_projection next = { .n = 0 }, gone = { .n = 0 }, come = { .n = 0 };
+	struct bh_guard_held held = { .n = 0 };
 	struct bh_batch b;
 	int r;
 
@@ -325,23 +333,40 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 		    "the rule set of revision %llu refuses traffic between containers and this "
 		    "node, which this version does not judge",
 		    (unsigned long long)bh_ruleset_revision(rs));
-	if (r < 0)
-		return bh_err_set(err, r, "out of memory for the maps of a rule set");
+	if (r == 0)
+		r = bh_guard_hold(guard, n_guard, &held);
+	if (r == 0)
+		r = bh_guard_diff(&k->guard, &held, &k->caps, &gone, &come);
+	if (r < 0) {
+		bh_projection_done(&gone);
+		bh_projection_done(&next);
+		bh_guard_held_done(&held);
+		return bh_err_set(err, r,
+				  r == -EPROTO
+				      ? "a link of the guard has no index, or an address no family"
+				      : "out of memory for the maps of a rule set");
+	}
 
 	bh_batch_init(&b, k->table);
 	mark_renamed(&renamed, &next, BH_KELEM_RENAMED);
 	make_change(k, &b, &next, rs, &change);
 	mark_renamed(&renamed, &next, 0);
+	bh_kernel_diff(&b, &gone, &come, &(struct bh_commenter){ .rs = NULL }, &change);
+	bh_projection_done(&gone);
+	bh_projection_done(&come);
 	change.changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r < 0) {
 		bh_projection_done(&next);
+		bh_guard_held_done(&held);
 		return bh_err_wrap(err, r, "revision %llu is not in force",
 				   (unsigned long long)bh_ruleset_revision(rs));
 	}
 	bh_projection_done(&k->now);
 	k->now = next;
+	bh_guard_held_done(&k->guard);
+	k->guard = held;
 	k->untouched = false;
 	bh_ruleset_free(k->rs);
 	k->rs = bh_ruleset_ref(rs);
@@ -366,7 +391,8 @@ int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 	 * this one: as old, and not used again for a long time.
 	 */
 	if (next % EPOCH_BLOCK == 0) {
-		r = bh_ct_retire(&k->nl, next, EPOCH_BLOCK, old == 0 ? BH_EPOCH_MAX : old - 1);
+		r = bh_ct_retire(&k->nl, k->cfg.mark_down, next, EPOCH_BLOCK,
+				 old == 0 ? BH_EPOCH_MAX : old - 1);
 		if (r < 0)
 			return bh_err_set(err, r,
 					  "cannot look through the connections for epoch %u: %s",

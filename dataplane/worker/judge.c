@@ -61,7 +61,8 @@ struct bh_judge {
 	bh_judge_finding_fn fn;
 	void *arg;
 	struct rules rules;
-	bool started; /* a packet was read */
+	uint8_t mark_down; /* our bits in marks (dataplane/marks.h) */
+	bool started;      /* a packet was read */
 	bh_msec_t now;
 	const struct bh_packet *at; /* the one the engine has in hand; NULL: none */
 	size_t n_pending;
@@ -118,7 +119,7 @@ static uint32_t without_payload(const struct bh_judge *j, uint32_t id, uint8_t *
 }
 
 /*
- * The one place from which a verdict leaves. @mark: the packet's, of which our half is always cleared.
+ * The one place from which a verdict leaves. @mark: the packet's, with our half in its usual place, which is cleared.
  * What is not exactly an answer of the engine drops the packet.
  */
 static void answer(struct bh_judge *j, uint32_t id, uint32_t mark, enum bh_verdict v,
@@ -138,8 +139,8 @@ static void answer(struct bh_judge *j, uint32_t id, uint32_t mark, enum bh_verdi
 	}
 	if (v == BH_VERDICT_REFUSED)
 		bare_len = without_payload(j, id, bare);
-	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, mark, bare_len ? bare : NULL,
-		       bare_len);
+	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, bh_mark_place(mark, j->mark_down),
+		       bare_len ? bare : NULL, bare_len);
 }
 
 static void on_verdict(void *arg, uint32_t id, enum bh_verdict v, unsigned result)
@@ -164,13 +165,14 @@ static void on_finding(void *arg, const struct bh_finding *f)
 static void on_packet(void *arg, const struct bh_nfq_packet *np)
 {
 	struct bh_judge *j = arg;
+	uint32_t mark = bh_mark_read(np->mark, j->mark_down);
 	struct bh_packet p = {
 		.id = np->id,
 		.data = np->data,
 		.len = np->len,
 		.wire_len = np->wire_len,
 		.hook = np->hook,
-		.qmark = np->mark & BH_MARK_OURS,
+		.qmark = mark & BH_MARK_OURS,
 		.csum_unchecked = np->csum_unchecked,
 		.now = j->now,
 	};
@@ -184,11 +186,11 @@ static void on_packet(void *arg, const struct bh_nfq_packet *np)
 	if (slot->used)
 		return; /* twice the same id: its verdict is still to come */
 	if (!j->rules.rs || np->damaged || j->n_pending >= PENDING_MAX ||
-	    (np->mark & BH_VMARK_MASK) != BH_QMARK) {
-		answer(j, np->id, np->mark, BH_VERDICT_DROP, 0);
+	    (mark & BH_VMARK_MASK) != BH_QMARK) {
+		answer(j, np->id, mark, BH_VERDICT_DROP, 0);
 		return;
 	}
-	*slot = (struct pending){ .id = np->id, .mark = np->mark & 0xffff, .used = 1 };
+	*slot = (struct pending){ .id = np->id, .mark = mark & 0xffff, .used = 1 };
 	j->n_pending++;
 	j->at = &p;
 	bh_engine_packet(j->engine, &p);
@@ -206,6 +208,7 @@ int bh_judge_new(int queue_fd, uint16_t queue, const struct bh_engine_config *cf
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	j->fn = fn;
 	j->arg = arg;
+	j->mark_down = cfg->mark_down;
 	j->pending = calloc(PENDING_SLOTS, sizeof(*j->pending));
 	if (!j->pending)
 		return bh_err_set(err, -ENOMEM, "out of memory");

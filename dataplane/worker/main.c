@@ -162,7 +162,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	} keys[] = {
 		{ "listen-fd", 4096 }, { "queue-fd", 4096 },     { "queue", 65535 },
 		{ "flows", 1U << 24 }, { "contexts", 1U << 20 }, { "naming", 1 },
-		{ "ring", 1U << 24 },
+		{ "ring", 1U << 24 },  { "mark-down", 16 },
 	};
 	struct option longs[BH_ARRAY_SIZE(keys) + 1] = { 0 };
 	uint64_t value[BH_ARRAY_SIZE(keys)] = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
@@ -172,6 +172,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	value[4] = o->engine.contexts;
 	value[5] = o->engine.naming;
 	value[6] = o->ring;
+	value[7] = o->engine.mark_down;
 	for (size_t i = 0; i < BH_ARRAY_SIZE(keys); i++)
 		longs[i] = (struct option){ keys[i].name, required_argument, NULL, (int)i };
 	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
@@ -196,6 +197,7 @@ static int parse_options(int argc, char **argv, struct options *o)
 	o->engine.contexts = (uint32_t)value[4];
 	o->engine.naming = value[5];
 	o->ring = (uint32_t)value[6];
+	o->engine.mark_down = (uint8_t)value[7];
 	return 0;
 }
 

@@ -221,6 +221,7 @@ int bh_os_spawn(const struct bh_os_spawn *s, pid_t *ret_pid, int *ret_pidfd, str
 	bh_autoclose int listen_fd = fcntl(s->listen_fd, F_DUPFD_CLOEXEC, 10);
 	bh_autoclose int queue_fd = fcntl(s->queue_fd, F_DUPFD_CLOEXEC, 10);
 	char queue[16], flows[16], contexts[16], naming[2] = { s->engine.naming ? '1' : '0', 0 };
+	char mark[4];
 	char *argv[] = { (char[]){ PROGRAM },
 			 (char[]){ "--listen-fd=3" },
 			 (char[]){ "--queue-fd=4" },
@@ -232,6 +233,8 @@ int bh_os_spawn(const struct bh_os_spawn *s, pid_t *ret_pid, int *ret_pidfd, str
 			 contexts,
 			 (char[]){ "--naming" },
 			 naming,
+			 (char[]){ "--mark-down" },
+			 mark,
 			 NULL };
 	const char *journal = getenv("JOURNAL_STREAM");
 	char stream[128] = "JOURNAL_STREAM=";
@@ -246,6 +249,7 @@ int bh_os_spawn(const struct bh_os_spawn *s, pid_t *ret_pid, int *ret_pidfd, str
 	(void)snprintf(queue, sizeof(queue), "%u", s->queue);
 	(void)snprintf(flows, sizeof(flows), "%u", s->engine.flows);
 	(void)snprintf(contexts, sizeof(contexts), "%u", s->engine.contexts);
+	(void)snprintf(mark, sizeof(mark), "%u", s->engine.mark_down);
 	if (journal)
 		(void)snprintf(stream, sizeof(stream), "JOURNAL_STREAM=%s", journal);
 	if (posix_spawn_file_actions_init(&fa) || posix_spawnattr_init(&attr))

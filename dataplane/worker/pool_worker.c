@@ -269,7 +269,8 @@ static bool same_as_ours(const struct bh_pool_slot *s, const struct bh_os_msg *m
 	return msg->size == sizeof(msg->m) && msg->m.version == BH_WORKER_PROTO_VERSION &&
 	       msg->m.seq == s->queue &&
 	       strncmp(msg->m.hello.build, BH_VERSION, sizeof(msg->m.hello.build)) == 0 &&
-	       a->flows == b->flows && a->contexts == b->contexts && a->naming == b->naming;
+	       a->flows == b->flows && a->contexts == b->contexts && a->naming == b->naming &&
+	       a->mark_down == b->mark_down;
 }
 
 static void on_hello(struct bh_pool_slot *s, struct bh_os_msg *msg)

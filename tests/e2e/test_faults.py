@@ -1,6 +1,9 @@
 """Killed agents and workers, broken files, other programs: nothing of the running enforcement is lost."""
 import os
+import re
 import signal
+
+import pytest
 
 import topo
 from test_change import Drip
@@ -179,3 +182,70 @@ def test_nft_lists_our_tables(shop):
     listed = shop.netns.run("nft", "list", "ruleset").stdout
     assert "table ip bulkhead" in listed and "table ip6 bulkhead" in listed
     assert shop.web.addrs[4] in listed and shop.web.addrs[6] in listed
+
+
+def test_a_flood_hides_nothing(shop, family):
+    """Refused packets without end: every one is counted, few are written, and who else is refused is seen at once."""
+    address = shop.web.addrs[family]
+    before = shop.status()["kernel"]["counters"]["refused"]
+    kind = "AF_INET6" if family == 6 else "AF_INET"
+    flood = shop.intruder.start("python3", "-c", f"""
+import socket
+s = socket.socket(socket.{kind}, socket.SOCK_DGRAM)
+for i in range(100000):
+    s.sendto(b"flood", ({address!r}, 5000 + i % 4))
+""")
+    shop.wait_record(src__name="intruder", flow__dport=5000)
+    assert not topo.http_get(shop.client, address, port=81, timeout=0.3)
+    assert shop.wait_record(src__name="client", flow__dport=81, timeout=3)
+    assert flood.wait(timeout=60) == 0
+
+    def counted():
+        shop.flush()
+        records = [r for r in shop.records(src__name="intruder") if r["flow"]["dport"] // 4 == 1250]
+        return sum(r["count"] for r in records), len(records)
+    topo.wait_for("all of them are counted", lambda: counted()[0] >= 100000)
+    total, lines = counted()
+    assert total == 100000 and lines < 50
+    assert shop.status()["kernel"]["counters"]["refused"] - before >= 100000
+    assert not shop.records(kind="loss")
+
+
+@pytest.mark.parametrize("mask", ["0x0000ffff", "0x00ffff00"])
+def test_marks_in_another_place(mask, family):
+    """Somebody else needs the upper half of marks: ours are elsewhere, and theirs are kept. It may change at any time."""
+    host = topo.Host(markMask=mask)
+    theirs = 0xffffffff & ~int(mask, 16) & 0x42000042
+    try:
+        host.start_agent()
+        web, client = host.container("web", app="web"), host.container("client", role="client")
+        topo.nginx(web, host.dir / "www")
+        host.netns.run("nft", "-f", "-", stdin=f"""
+table inet others {{
+	chain pre {{ type filter hook prerouting priority -140; tcp dport 80 meta mark set {theirs:#x} ct mark set ct mark | {theirs:#x}; }}
+	chain post {{ type filter hook postrouting priority 200; tcp dport 80 meta mark & {theirs:#x} != {theirs:#x} counter; }}
+}}
+""")
+        host.apply(topo.WEB_ONLY_HTTP)
+        address = web.addrs[family]
+
+        def as_the_policy_says():
+            assert topo.http_get(client, address)
+            assert topo.tcp(client, address, 80, b"SSH-2.0-x\r\n")[0] == "reset"
+            marks = host.netns.run("conntrack", "-L", "-f", f"ipv{family}", "-p", "tcp", "--dport", "80").stdout
+            marks = [int(m) for m in re.findall(r"mark=(\d+)", marks)]
+            assert marks and all(m & theirs == theirs for m in marks)
+            assert any(m & int(mask, 16) for m in marks)
+        as_the_policy_says()
+        host.apply(topo.WEB_ONLY_HTTP.replace("[http]", "[http, ssh]"))
+        assert topo.tcp(client, address, 80, b"SSH-2.0-x\r\n")[0] == "closed"
+        host.apply(topo.WEB_ONLY_HTTP)
+        assert "counter packets 0 " in host.netns.run("nft", "list", "chain", "inet", "others", "post").stdout
+        # Another place: what stands in marks now means nothing.
+        host.stop_agent()
+        host.config["markMask"] = "0xffff0000"
+        host.start_agent()
+        assert topo.http_get(client, address)
+        assert topo.tcp(client, address, 80, b"SSH-2.0-x\r\n")[0] == "reset"
+    finally:
+        host.remove()

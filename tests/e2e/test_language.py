@@ -344,23 +344,73 @@ def test_nobody_gets_what_most_get_for_want_of_better(outside_scene, family):
         assert not topo.http_get(client, web)
 
 
+NODE = """
+apiVersion: bulkhead.network/v1alpha1
+kind: TrafficPolicy
+metadata: {{name: off-the-node, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: web}}}}
+  isolate: both
+  ingress:
+  - {{name: from-node, action: {action}, from: [{{entity: host}}], ports: [80]}}
+  egress:
+  - {{name: to-node, action: {action}, to: [{{entity: host}}], ports: [8022]}}
+"""
+NODE_ADDRESS = {4: "192.0.2.1", 6: "2001:db8::1"}
+
+
+@pytest.mark.parametrize("action", ["deny", "reject"])
+def test_a_container_is_kept_off_its_node(scene, family, action):
+    """Isolation never stands between a container and its node; a rule that names the node does, both ways."""
+    web, node, address, own = scene.web, scene.netns, scene.web.addrs[family], NODE_ADDRESS[family]
+    node.run("ip", "addr", "add", own, "dev", "lo")
+    for port in (8022, 8023):
+        topo.nginx(node, scene.dir / f"node{port}", port)
+    scene.apply(NODE.format(action=action).replace("[80]", "[9]").replace("[8022]", "[9]"))
+    assert topo.http_get(node, address) and topo.http_get(web, own, port=8022)
+    assert not topo.http_get(scene.client, address)
+    scene.apply(NODE.format(action=action))
+    assert not topo.http_get(node, address)
+    record = scene.wait_record(reason="l3l4_denied", src__kind="node", dst__name="web", flow__ipv=family, flow__dport=80)
+    assert record["verdicts"][0]["rule"]["name"] == "from-node" and record["verdicts"][0]["dir"] == "ingress"
+    assert record["action"] == ("drop" if action == "deny" else "reject")
+    assert not topo.http_get(web, own, port=8022)
+    record = scene.wait_record(reason="l3l4_denied", src__name="web", dst__kind="node", dst__address=own)
+    assert record["verdicts"][0]["rule"]["name"] == "to-node" and record["verdicts"][0]["dir"] == "egress"
+    # What no rule names.
+    assert topo.http_get(web, own, port=8023) and topo.http_get(node, address, port=8080)
+
+
+def test_what_is_spoken_with_the_node(scene, family):
+    """A container may speak HTTP with its node and nothing else; both ends of anything else are reset."""
+    web, node, own = scene.web, scene.netns, NODE_ADDRESS[family]
+    node.run("ip", "addr", "add", own, "dev", "lo")
+    topo.nginx(node, scene.dir / "node", 8022)
+    scene.apply(NODE.format(action="deny").replace("[8022]}", "[8022], notProtocols: [http]}"))
+    assert topo.http_get(web, own, port=8022)
+    assert topo.tcp(web, own, 8022, b"SSH-2.0-x\r\n")[0] == "reset"
+    record = scene.wait_record(dst__kind="node", dst__address=own, flow__dport=8022)
+    assert record["l7"]["seen"] == "ssh" and record["verdicts"][0]["rule"]["name"] == "to-node"
+    # The connections that the node opens are no business of that rule, whatever port they come from.
+    assert topo.http_get(node, web.addrs[family], port=8080)
+
+
 def test_what_cannot_be_held_is_not_taken(scene):
-    """A rule that would keep containers off their own host, which nothing here judges yet."""
+    """A rule that asks for a header which nobody here reads yet."""
     before = scene.revision()
-    text = WHO.format(entity="world").replace("{from:", "{action: deny, from:").replace("entity: world", "entity: host") \
-        .replace("isolate: ingress", "isolate: none")
+    text = topo.WEB_ONLY_HTTP + "    proxyHeader: require\n"
     done = scene.apply(text, check=False)
     assert done.returncode == 1 and "cannot be enforced by this version" in done.stderr and "e20" in done.stderr
     assert scene.revision() == before
     # In the folder: what was in force stays, and status says why.
-    scene.write_policy("host.yaml", text)
+    scene.write_policy("header.yaml", text)
     topo.wait_for("the folder is refused", lambda: not scene.status()["policies"]["ok"])
-    assert "own node" in json.dumps(scene.status()["policies"]["diagnostics"])
+    assert "proxyHeader" in json.dumps(scene.status()["policies"]["diagnostics"])
     assert topo.http_get(scene.intruder, scene.web.addrs[4])
     # Offline nobody minds.
-    topo.run(topo.CLI, "lint", scene.dir / "policies/host.yaml")
+    topo.run(topo.CLI, "lint", scene.dir / "policies/header.yaml")
     # What is only refused too much is taken, and said.
-    (scene.dir / "policies/host.yaml").unlink()
+    (scene.dir / "policies/header.yaml").unlink()
     topo.wait_for("the folder is right", lambda: scene.status()["policies"]["ok"])
     done = scene.apply(topo.WEB_ONLY_HTTP.replace("protocols: [http]", "http: [{methods: [GET]}]"))
     assert "w13" in done.stderr and "what only this rule allows is refused" in done.stderr

@@ -23,6 +23,7 @@ BUILD = Path(os.environ.get("BH_BUILD_ROOT", ROOT / "build"))
 AGENT = BUILD / "agent/bulkheadd"
 WORKER = BUILD / "dataplane/worker/bulkhead-worker"
 QUARANTINE, MANAGED = 0x42480001, 0x42480002
+CONTAINER_MAC = "02:00:00:00:00:01"
 _serial = itertools.count(1)
 
 POLICY = """apiVersion: networking.k8s.io/v1
@@ -193,7 +194,8 @@ class Agent:
 
     def veth(self, name, group=QUARANTINE):
         """The host's end of a veth as the plugin makes it. Returns its index."""
-        run("ip", "-n", self.ns, "link", "add", name, "group", group, "type", "veth", "peer", f"{name}p")
+        run("ip", "-n", self.ns, "link", "add", name, "group", group, "type", "veth", "peer", "name", f"{name}p",
+            "address", CONTAINER_MAC)
         run("ip", "-n", self.ns, "link", "set", name, "up")
         return json.loads(run("ip", "-n", self.ns, "-j", "link", "show", name).stdout)[0]["ifindex"]
 
@@ -204,6 +206,7 @@ class Agent:
     def add_request(self, name, ip, index=None, **more):
         return {"v": 1, "op": "add", "network": "net", "id": f"id-{name}", "ifname": "eth0", "netns": "/none",
                 "host": {"name": name, "index": index if index is not None else self.veth(name)},
+                "cont": {"name": "eth0", "index": 2, "mac": CONTAINER_MAC},
                 "ips": [ip] if isinstance(ip, str) else ip, "name": name, "namespace": "shop", "labels": {"app": "web"},
                 "labelsFinal": True, "mode": "main", **more}
 

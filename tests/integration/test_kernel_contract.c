@@ -188,6 +188,48 @@ static void contract_over_udp(void **state)
 	}
 }
 
+static int path_mtu(int fd)
+{
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	assert_int_equal(getsockopt(fd, s.family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+				    s.family == 4 ? IP_MTU : IPV6_MTU, &mtu, &len),
+			 0);
+	return mtu;
+}
+
+/* A router on the way says that packets are too large: a flow under inspection must hear of it, or it stalls. */
+static void errors_that_size_packets(void **state)
+{
+	(void)state;
+	http_only();
+	teller_start(QUEUE, 2);
+	BOTH
+	{
+		int server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001);
+		int fd =
+		    netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family, SOCK_DGRAM, 8001, 0);
+		struct sockaddr_storage me;
+		socklen_t len = sizeof(me);
+		bh_msec_t end;
+
+		carries(fd, server, "MORE");
+		assert_int_equal(getsockname(fd, (struct sockaddr *)&me, &len), 0);
+		assert_int_equal(path_mtu(fd), 1500);
+		netlab_too_big(NETLAB_SERVER, NETLAB_CLIENT, s.family,
+			       ntohs(((struct sockaddr_in *)&me)->sin_port), 8001, 1400);
+		end = bh_clock_now() + 2000;
+		while (path_mtu(fd) != 1400 && bh_clock_now() < end)
+			(void)poll(NULL, 0, 5);
+		assert_int_equal(path_mtu(fd), 1400);
+		(void)close(fd);
+		(void)close(server);
+		assert_int_equal(netlab_run(NETLAB_CLIENT, "ip -%d route flush cache", s.family),
+				 0);
+	}
+}
+
 /* Nobody answers: nothing passes, and nothing is lost once somebody does. */
 static void without_a_worker_nothing_passes(void **state)
 {
@@ -591,6 +633,7 @@ int main(void)
 		cmocka_unit_test_teardown(open_contract, after),
 		cmocka_unit_test_teardown(open_by_name_only, after),
 		cmocka_unit_test_teardown(contract_over_udp, after),
+		cmocka_unit_test_teardown(errors_that_size_packets, after),
 		cmocka_unit_test_teardown(without_a_worker_nothing_passes, after),
 		cmocka_unit_test_teardown(confirming_asks_for_acknowledgements, after),
 		cmocka_unit_test_teardown(syn_options_are_reset, after),

@@ -331,7 +331,7 @@ static void errors_name_the_object(void **state)
 	hand_addr(h, netlab_addr(NETLAB_SERVER, 4), SERVER, true);
 	hand_cell(h, BH_DIR_INGRESS, SERVER, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
 	rs = hand_ruleset(h, 2);
-	assert_int_equal(bh_kernel_apply(k, rs, h->addrs, h->n_addrs, &c, &err), -ENOENT);
+	assert_int_equal(bh_kernel_apply(k, rs, h->addrs, h->n_addrs, NULL, 0, &c, &err), -ENOENT);
 	assert_non_null(strstr(err.msg, "revision 2 is not in force"));
 	assert_non_null(strstr(err.msg, "cannot remove"));
 	assert_non_null(strstr(err.msg, "of map peer of table ip " TABLE));

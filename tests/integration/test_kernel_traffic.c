@@ -81,6 +81,68 @@ static void rejected_at_once(void **state)
 	}
 }
 
+/* Of each kind one packet is reported, and none is lost, however many come. */
+static void a_flood_is_counted(void **state)
+{
+	const struct {
+		int type;
+		uint32_t word;
+	} floods[] = { { SOCK_DGRAM, BH_WORD_DROP }, { SOCK_DGRAM, BH_WORD_REJECT } };
+
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(floods); i++)
+		BOTH
+		{
+			struct bh_kernel_counters before, after;
+			struct bh_err err = { .code = 0 };
+			uint64_t sum = 0;
+
+			begin();
+			in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, floods[i].word | 9);
+			apply();
+			no_error(bh_kernel_counters(s.k, &before, &err), &err);
+			for (unsigned k = 0; k < 1000; k++) {
+				/* A new socket each: 1000 source ports, two destination ports. */
+				int fd =
+				    netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family,
+						   floods[i].type, (uint16_t)(9000 + k % 2), 0);
+
+				assert_int_equal(netlab_write(fd, "flood", 5), 5);
+				(void)close(fd);
+			}
+			netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, s.family == 4 ? 8 : 128,
+				    0, 0);
+			netlab_icmp(NETLAB_CLIENT, NETLAB_SERVER, s.family, s.family == 4 ? 8 : 128,
+				    0, 0);
+			no_error(bh_kernel_counters(s.k, &after, &err), &err);
+			assert_int_equal(after.refused - before.refused, 1002);
+			for (int k = 0; k < 3; k++)
+				(void)next_log();
+			assert_int_equal(s.n_logs, 3);
+			take_told();
+			assert_int_equal(s.n_told, 3);
+			for (size_t k = 0; k < s.n_told; k++) {
+				const struct bh_refused *t = &s.told[k], *same = NULL;
+
+				for (size_t n = 0; n < s.n_logs; n++)
+					if (s.logs[n].l4 == t->l4 && s.logs[n].dport == t->dport)
+						same = &s.logs[n];
+				assert_non_null(same);
+				assert_true(bh_addr_eq(&same->src, &t->src) &&
+					    bh_addr_eq(&same->dst, &t->dst));
+				assert_int_equal(t->reason, 9);
+				assert_int_equal(t->word, floods[i].word);
+				assert_int_equal(t->epoch, bh_kernel_epoch(s.k));
+				assert_int_equal(t->dir, BH_DIR_INGRESS);
+				sum += s.n_of[k];
+			}
+			assert_int_equal(sum, 999);
+			/* What is taken is taken. */
+			take_told();
+			assert_int_equal(s.n_told, 0);
+		}
+}
+
 static void egress_of_the_client(void **state)
 {
 	(void)state;
@@ -457,6 +519,7 @@ int main(void)
 		cmocka_unit_test_teardown(isolated_is_dropped, after),
 		cmocka_unit_test_teardown(port_of_a_class, after),
 		cmocka_unit_test_teardown(rejected_at_once, after),
+		cmocka_unit_test_teardown(a_flood_is_counted, after),
 		cmocka_unit_test_teardown(egress_of_the_client, after),
 		cmocka_unit_test_teardown(any_endpoint, after),
 		cmocka_unit_test_teardown(cidr_and_world, after),

@@ -48,6 +48,9 @@ static struct scene {
 	uint64_t revision;
 	struct bh_refused logs[LOGS_MAX];
 	size_t n_logs, read;
+	struct bh_refused told[LOGS_MAX];
+	uint64_t n_of[LOGS_MAX];
+	size_t n_told;
 	int family; /* 4, 6: of the test that runs */
 } s;
 
@@ -124,6 +127,24 @@ static inline void read_logs(void)
 	assert_int_equal(lost, 0);
 }
 
+static inline void keep_told(void *arg, const struct bh_refused *r, uint64_t n)
+{
+	(void)arg;
+	if (s.n_told < LOGS_MAX) {
+		s.told[s.n_told] = *r;
+		s.n_of[s.n_told++] = n;
+	}
+}
+
+/* What was refused like something reported; the next of its kind is reported again. */
+static inline void take_told(void)
+{
+	struct bh_err err = { .code = 0 };
+
+	s.n_told = 0;
+	no_error(bh_kernel_take_told(s.k, keep_told, NULL, &err), &err);
+}
+
 /* Both ends are endpoints, known by their addresses of both families. */
 static inline void begin(void)
 {
@@ -153,20 +174,21 @@ static inline struct bh_kernel_change apply(void)
 	struct bh_kernel_change change;
 	struct bh_ruleset *rs = hand_ruleset(s.h, ++s.revision);
 
-	no_error(bh_kernel_apply(s.k, rs, s.h->addrs, s.h->n_addrs, &change, &err), &err);
+	no_error(bh_kernel_apply(s.k, rs, s.h->addrs, s.h->n_addrs, NULL, 0, &change, &err), &err);
 	if (change.needs_bump)
 		no_error(bh_kernel_bump(s.k, &err), &err);
 	bh_ruleset_free(rs);
 	hand_free(s.h);
 	s.h = NULL;
 	/* What was refused before belongs to another test. */
+	take_told();
 	read_logs();
 	s.n_logs = s.read = 0;
 	return change;
 }
 
 /* The next report, within two seconds. */
-static const struct bh_refused *next_log(void)
+static inline const struct bh_refused *next_log(void)
 {
 	bh_msec_t end = bh_clock_now() + 2000;
 
@@ -196,6 +218,7 @@ static inline void refused_by(uint32_t reason, uint8_t dir, char cause, uint32_t
 	assert_int_equal(r->dir, dir);
 	assert_int_equal(r->cause, cause);
 	assert_int_equal(r->word, word);
+	take_told();
 }
 
 static inline void no_log(void)

@@ -142,7 +142,7 @@ static inline struct bh_kernel_change apply(struct hand *h, uint64_t revision)
 	struct bh_err err = { .code = 0 };
 	struct bh_kernel_change change;
 
-	no_error(bh_kernel_apply(k, rs, h->addrs, h->n_addrs, &change, &err), &err);
+	no_error(bh_kernel_apply(k, rs, h->addrs, h->n_addrs, NULL, 0, &change, &err), &err);
 	bh_ruleset_free(rs);
 	hand_free(h);
 	return change;

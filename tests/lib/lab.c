@@ -57,6 +57,12 @@ static void fill_rule(struct bh_rule *to, const struct lab_rule *from)
 		bh_protoset_add(&to->protocols, from->protos[i]);
 	to->has_protocols = i > 0;
 	to->negated = from->negated;
+	if (from->node) {
+		to->peers = must(calloc(1, sizeof(*to->peers)));
+		to->n_peers = 1;
+		to->peers[0].kind = BH_PEER_ENTITY;
+		to->peers[0].entity = BH_ENTITY_HOST;
+	}
 }
 
 static struct bh_policy *make_policy(const struct lab_rule *rules, size_t n, bool unknown_allow)

@@ -22,6 +22,7 @@ struct lab_rule {
 	uint16_t port; /* 0: all */
 	bool negated;
 	uint8_t protos[8]; /* up to the first 0; none: whatever is spoken */
+	bool node;         /* of what comes from the own node; else from anybody */
 };
 
 struct lab_rules {

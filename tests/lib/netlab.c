@@ -330,19 +330,38 @@ static int raw_socket(enum netlab_end end, int family)
 	return fd;
 }
 
-void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t type, uint8_t code,
-		 uint16_t sum)
+/* What is summed of ICMPv6 begins with source, destination, length and protocol: 40 bytes. */
+static void pseudo_header(enum netlab_end from, enum netlab_end to, uint8_t n, uint8_t *out)
 {
-	/* For IPv6 what is summed begins with source, destination, length and protocol. */
-	uint8_t all[40 + 16] = { [35] = 16, [39] = IPPROTO_ICMPV6 };
-	uint8_t *m = &all[40], *begin = family == 4 ? m : all;
-	size_t n = family == 4 ? 16 : sizeof(all);
+	(void)inet_pton(AF_INET6, netlab_addr(from, 6), out);
+	(void)inet_pton(AF_INET6, netlab_addr(to, 6), out + 16);
+	out[35] = n;
+	out[39] = IPPROTO_ICMPV6;
+}
+
+/* The message of @n bytes behind the pseudo header, with its checksum. */
+static void send_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t *all, size_t n)
+{
+	uint8_t *m = all + 40;
+	uint16_t sum = family == 4 ? checksum(m, n) : checksum(all, 40 + n);
 	socklen_t len;
 	struct sockaddr_storage ss = netlab_sockaddr(to, family, 0, &len);
 	int fd = raw_socket(from, family);
 
-	(void)inet_pton(AF_INET6, netlab_addr(from, 6), all);
-	(void)inet_pton(AF_INET6, netlab_addr(to, 6), all + 16);
+	m[2] = (uint8_t)(sum >> 8);
+	m[3] = (uint8_t)sum;
+	if (sendto(fd, m, n, 0, (struct sockaddr *)&ss, len) != (ssize_t)n)
+		die("icmp");
+	(void)close(fd);
+}
+
+void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t type, uint8_t code,
+		 uint16_t sum)
+{
+	uint8_t all[40 + 16] = { 0 }, *m = &all[40], *begin = family == 4 ? m : all;
+	size_t n = family == 4 ? 16 : sizeof(all);
+
+	pseudo_header(from, to, 16, all);
 	m[0] = type;
 	m[1] = code;
 	m[4] = m[5] = 0x71;
@@ -354,12 +373,33 @@ void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t t
 		m[14] = (uint8_t)(word >> 8);
 		m[15] = (uint8_t)word;
 	}
-	sum = checksum(begin, n);
-	m[2] = (uint8_t)(sum >> 8);
-	m[3] = (uint8_t)sum;
-	if (sendto(fd, m, 16, 0, (struct sockaddr *)&ss, len) != 16)
-		die("icmp");
-	(void)close(fd);
+	send_icmp(from, to, family, all, 16);
+}
+
+void netlab_too_big(enum netlab_end from, enum netlab_end to, int family, uint16_t sport,
+		    uint16_t dport, uint16_t mtu)
+{
+	static const uint8_t v4[20] = { 0x45, [3] = 28, [8] = 64, [9] = IPPROTO_UDP };
+	static const uint8_t v6[40] = { 0x60, [5] = 8, [6] = IPPROTO_UDP, [7] = 64 };
+	size_t head = family == 4 ? sizeof(v4) : sizeof(v6), n = 8 + head + 8;
+	uint8_t all[40 + 8 + sizeof(v6) + 8] = { 0 }, *m = &all[40], *ip = m + 8, *udp = ip + head;
+
+	pseudo_header(from, to, (uint8_t)n, all);
+	m[0] = family == 4 ? 3 : 2; /* destination unreachable, packet too big */
+	m[1] = family == 4 ? 4 : 0; /* fragmentation needed */
+	m[6] = (uint8_t)(mtu >> 8);
+	m[7] = (uint8_t)mtu;
+	memcpy(ip, family == 4 ? v4 : v6, head);
+	(void)inet_pton(family == 4 ? AF_INET : AF_INET6, netlab_addr(to, family),
+			ip + (family == 4 ? 12 : 8));
+	(void)inet_pton(family == 4 ? AF_INET : AF_INET6, netlab_addr(from, family),
+			ip + (family == 4 ? 16 : 24));
+	udp[0] = (uint8_t)(sport >> 8);
+	udp[1] = (uint8_t)sport;
+	udp[2] = (uint8_t)(dport >> 8);
+	udp[3] = (uint8_t)dport;
+	udp[5] = 8;
+	send_icmp(from, to, family, all, n);
 }
 
 bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeout_ms)

@@ -50,13 +50,20 @@ static inline struct bh_addr addr(const char *s)
 	return a;
 }
 
+/* Number of the link of an endpoint. */
+static inline int scene_link(const char *name)
+{
+	return 1000 + name[0];
+}
+
 static inline void add_endpoint(struct fixture *f, const char *name, const char *label,
 				const char *value, const char *ip, const char *ip6)
 {
 	bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
 	bh_autojson json_t *v = json_pack(
-	    "{s:s, s:s, s:s, s:s, s:s, s:{s:s}, s:[s, s]}", "network", "net", "id", name, "ifname",
-	    "eth0", "name", name, "namespace", "shop", "labels", label, value, "ips", ip, ip6);
+	    "{s:s, s:s, s:s, s:s, s:s, s:{s:s}, s:[s, s], s:{s:s, s:i}}", "network", "net", "id",
+	    name, "ifname", "eth0", "name", name, "namespace", "shop", "labels", label, value,
+	    "ips", ip, ip6, "host", "name", name, "index", scene_link(name));
 
 	assert_int_equal(bh_attachment_parse(v, "n1", &ep, NULL), 0);
 	assert_int_equal(bh_endpoints_put(f->eps, ep), 0);

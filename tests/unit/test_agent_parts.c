@@ -93,6 +93,7 @@ static void test_json_text_is_valid_whatever_goes_in(void **state)
 #define ADD                                                                                      \
 	"{\"v\":1,\"op\":\"add\",\"network\":\"shopnet\",\"id\":\"3f2a9c\",\"ifname\":\"eth0\"," \
 	"\"host\":{\"name\":\"bhk0123456789a\",\"index\":12},"                                   \
+	"\"cont\":{\"name\":\"eth0\",\"index\":2,\"mac\":\"02:00:00:00:aB:07\"},"                \
 	"\"ips\":[\"10.1.0.5\",\"fd00::5\"],\"name\":\"web-1\",\"namespace\":\"shop\","          \
 	"\"labels\":{\"app\":\"web\",\"a;b=c\":\"\"},\"labelsFinal\":true,"                      \
 	"\"ports\":[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"}],\"futureField\":[1]}"
@@ -113,6 +114,11 @@ static void test_add_request(void **state)
 	assert_string_equal(ep->network, "shopnet");
 	assert_string_equal(ep->host_if, "bhk0123456789a");
 	assert_int_equal(ep->host_index, 12);
+	assert_true(ep->has_mac);
+	assert_int_equal(ep->mac[0], 2);
+	assert_int_equal(ep->mac[4], 0xab);
+	assert_int_equal(ep->mac[5], 7);
+	assert_true(ep->routed);
 	assert_true(ep->labels_final);
 	assert_true(ep->fresh);
 	assert_string_equal(ep->e->id, "3f2a9c");
@@ -138,6 +144,21 @@ static void test_add_request_with_the_least(void **state)
 	assert_string_equal(ep->e->ns, "default");
 	assert_string_equal(ep->e->name, "abc");
 	assert_null(ep->host_if);
+	assert_false(ep->has_mac);
+	assert_true(ep->routed);
+}
+
+/* What another plugin wired may be on a bridge. */
+static void test_add_request_of_a_chain(void **state)
+{
+	bh_cleanup(bh_ep_unrefp) struct bh_ep *ep = NULL;
+
+	assert_int_equal(parse("{\"network\":\"n\",\"id\":\"abc\",\"ifname\":\"eth0\","
+			       "\"ips\":[\"10.0.0.1\"],\"mode\":\"chained\",\"cont\":{}}",
+			       &ep, NULL),
+			 0);
+	assert_false(ep->has_mac);
+	assert_false(ep->routed);
 }
 
 static void test_add_requests_that_are_wrong(void **state)
@@ -173,6 +194,13 @@ static void test_add_requests_that_are_wrong(void **state)
 		  ",\"ips\":[\"10.0.0.1\"],\"ports\":[{\"name\":\"x\",\"port\":1,\"protocol\":\"x\"}]}",
 		  "protocol 'x'" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"host\":{\"name\":\"a\"}}", "host" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"cont\":{\"mac\":\"02:00:00:00:00\"}}",
+		  "cont.mac '02:00:00:00:00' is not" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"cont\":{\"mac\":\"01:00:5e:00:00:01\"}}",
+		  "cont.mac" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"cont\":{\"mac\":\"00:00:00:00:00:00\"}}",
+		  "cont.mac" },
+		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"cont\":{\"mac\":7}}", "cont" },
 		{ "{" KEYS ",\"ips\":[\"10.0.0.1\"],\"host\":{\"name\":\"a\",\"index\":-1}}",
 		  "index" },
 	};
@@ -344,6 +372,7 @@ int main(void)
 		cmocka_unit_test(test_json_text_is_valid_whatever_goes_in),
 		cmocka_unit_test(test_add_request),
 		cmocka_unit_test(test_add_request_with_the_least),
+		cmocka_unit_test(test_add_request_of_a_chain),
 		cmocka_unit_test(test_add_requests_that_are_wrong),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_records),

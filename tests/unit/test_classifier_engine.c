@@ -427,19 +427,26 @@ static void test_port_reuse(void **state)
 	done(&s);
 }
 
-/* A connection to this host: in by one hook, out by another. */
+/* A connection of this host with a container: out by one hook, in by another. */
 static void test_hooks(void **state)
 {
-	struct scene s = scene();
+	static const struct lab_rule rules[] = { { .action = BH_ACTION_DENY,
+						   .l4 = BH_L4_TCP,
+						   .port = 80,
+						   .protos = { BH_PROTO_HTTP },
+						   .negated = true,
+						   .node = true } };
+	struct scene s =
+	    scene_with(rules, 1, false, (struct bh_engine_config){ .flows = 64, .contexts = 16 });
 	struct lab *l = s.l;
 
-	l->hook = NF_INET_LOCAL_IN;
+	l->hook = NF_INET_LOCAL_OUT;
 	start(l, &web);
 	assert_sub(l, client(l, &web, 0, REQ), BH_SUB_CONFIRM);
 	/* The same tuple elsewhere is another flow. */
 	l->hook = NF_INET_FORWARD;
 	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNKNOWN);
-	l->hook = NF_INET_LOCAL_OUT;
+	l->hook = NF_INET_LOCAL_IN;
 	assert_result(l, server(l, &web, 0, strlen(REQ), ""), BH_PROTO_HTTP);
 	done(&s);
 }

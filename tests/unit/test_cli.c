@@ -307,6 +307,18 @@ static void test_record(void **state)
 	    "x drop 10.0.0.1 -> 10.0.0.2/icmp 13/0 l3l4_denied: ClusterTrafficPolicy pings rule 1 "
 	    "(ingress)\n");
 	record(
+	    "{\"ts\":\"x\",\"kind\":\"violation\",\"reason\":\"spoof_arp\",\"action\":\"drop\","
+	    "\"flow\":{\"id\":null,\"ipv\":4,\"proto\":\"arp\",\"src\":\"10.0.0.1\",\"dst\":\"10.0.0.2\"},"
+	    "\"src\":{\"kind\":\"endpoint\",\"name\":\"bad\",\"ns\":\"shop\"},\"verdicts\":[],\"l7\":null,"
+	    "\"link\":{\"index\":4,\"name\":\"bhk1\",\"mac\":\"02:00:00:00:00:07\"}}",
+	    "x drop shop/bad 10.0.0.1 -> 10.0.0.2/arp spoof_arp; on bhk1 from 02:00:00:00:00:07\n");
+	record(
+	    "{\"ts\":\"x\",\"kind\":\"violation\",\"reason\":\"foreign_frame\",\"action\":\"drop\","
+	    "\"flow\":{\"id\":null,\"ipv\":null,\"proto\":\"0x88b5\",\"src\":null,\"dst\":null},"
+	    "\"src\":{\"kind\":\"outside\",\"address\":null},\"verdicts\":[],\"l7\":null,"
+	    "\"link\":{\"index\":4,\"name\":null,\"mac\":null}}",
+	    "x drop ? -> ?/0x88b5 foreign_frame; on an unknown link\n");
+	record(
 	    "{\"ts\":\"2026-01-02T03:04:05.678901Z\",\"seq\":1,\"kind\":\"loss\",\"cause\":\"queue\","
 	    "\"count\":12,\"note\":null}",
 	    "2026-01-02 03:04:05.678Z loss cause=queue count=12\n");

@@ -66,59 +66,6 @@ static void says(const char *yaml, const char *head, const char *text)
 	assert_int_equal(broken, head[0] == 'e');
 }
 
-static void test_the_own_node(void **state)
-{
-	static const char *const entities[] = { "host", "nodes", "all" };
-	char yaml[512];
-
-	(void)state;
-	for (size_t i = 0; i < BH_ARRAY_SIZE(entities); i++) {
-		(void)snprintf(yaml, sizeof(yaml),
-			       SPEC("  isolate: none\n"
-				    "  egress:\n"
-				    "  - {action: deny, to: [{entity: world}, {entity: %s}]}\n"),
-			       entities[i]);
-		says(yaml, "e20 7:42 cannot be enforced by this version: ",
-		     "the own node: what goes between a container and its node is not judged yet "
-		     "(spec.egress[0])");
-		/* To be enforced some day is enough. */
-		(void)snprintf(yaml, sizeof(yaml),
-			       SPEC("  isolate: none\n"
-				    "  mode: monitor\n"
-				    "  promote: {enforceAfter: \"2031-01-01T00:00:00Z\"}\n"
-				    "  ingress:\n"
-				    "  - {action: reject, from: [{entity: %s}]}\n"),
-			       entities[i]);
-		says(yaml, "e20 9:", "own node");
-		(void)snprintf(yaml, sizeof(yaml),
-			       SPEC("  isolate: none\n"
-				    "  mode: monitor\n"
-				    "  ingress:\n"
-				    "  - {action: reject, from: [{entity: %s}]}\n"),
-			       entities[i]);
-		says(yaml, "w13 8:", "nothing of it is recorded");
-		(void)snprintf(yaml, sizeof(yaml),
-			       SPEC("  isolate: none\n"
-				    "  ingress:\n"
-				    "  - {action: alert, from: [{entity: %s}]}\n"),
-			       entities[i]);
-		says(yaml, "w13 7:", "nothing of it is recorded");
-		/* It is allowed in any case. */
-		(void)snprintf(yaml, sizeof(yaml),
-			       SPEC("  isolate: both\n"
-				    "  ingress:\n"
-				    "  - {from: [{entity: %s}]}\n"),
-			       entities[i]);
-		silent(yaml);
-	}
-	/* Whoever has no peers, or these, has nothing to do with the own node. */
-	silent(SPEC("  isolate: none\n"
-		    "  egress:\n"
-		    "  - {action: deny}\n"
-		    "  - {action: deny, to: [{entity: world}, {entity: cluster}, {entity: dns}]}\n"
-		    "  - {action: deny, to: [{ipBlock: {cidr: 0.0.0.0/0}}]}\n"));
-}
-
 static void test_what_would_pass(void **state)
 {
 	(void)state;
@@ -216,9 +163,9 @@ static void test_all_errors(void **state)
 	static const char yaml[] = SPEC("  isolate: none\n"
 					"  evidence: 3\n"
 					"  ingress:\n"
-					"  - {action: deny, from: [{entity: host}]}\n"
+					"  - {ports: [80], proxyHeader: require}\n"
 					"  egress:\n"
-					"  - {action: deny, to: [{entity: all}]}\n");
+					"  - {ports: [80], proxyHeader: require}\n");
 	bh_cleanup(bh_manifest_unrefp) struct bh_manifest *m = NULL;
 	unsigned warnings = 0;
 
@@ -237,7 +184,6 @@ static void test_all_errors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_own_node),
 		cmocka_unit_test(test_what_would_pass),
 		cmocka_unit_test(test_what_is_refused_or_not_recorded),
 		cmocka_unit_test(test_standard_kinds),

@@ -25,6 +25,7 @@
 #include "common/file.h"
 #include "common/util.h"
 #include "dataplane/kernel/chains.h"
+#include "dataplane/kernel/guard.h"
 #include "dataplane/kernel/projection.h"
 #include "dataplane/kernel/sets.h"
 #include "tests/lib/hand.h"
@@ -139,6 +140,162 @@ static void projection_is_sorted(void **state)
 		assert_true(bh_kelem_cmp(&p.elems[i - 1], &p.elems[i]) < 0);
 }
 
+static struct bh_addr parsed(const char *s)
+{
+	struct bh_addr a = { .family = 0 };
+
+	assert_int_equal(bh_addr_parse(s, &a), 0);
+	return a;
+}
+
+/* Each endpoint in every table that may meet it; one whose MAC is not known; a port of a bridge. */
+static void guard_text(void **state)
+{
+	const struct bh_kernel_caps caps = { .arp = true, .bridge = true }, few = { .arp = false };
+	const struct bh_addr web[] = { parsed("10.1.0.5"), parsed("fd01::5") },
+			     old[] = { parsed("10.1.0.6") },
+			     port[] = { parsed("10.1.0.9"), parsed("10.1.0.8"), parsed("fd01::9") };
+	const struct bh_guard guard[] = {
+		{ 300, true, false, { 2, 0, 0, 0, 0, 9 }, port, 3 },
+		{ 12, true, true, { 2, 0, 0, 0, 0, 5 }, web, 2 },
+		{ 13, false, true, { 0 }, old, 1 },
+		{ 12, true, true, { 2, 0, 0, 0, 0, 5 }, web, 2 }, /* twice is once */
+	};
+	bh_cleanup(bh_projection_done) struct bh_projection p = { .n = 0 }, less = { .n = 0 };
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+
+	(void)state;
+	assert_int_equal(bh_guard_elems(guard, BH_ARRAY_SIZE(guard), &caps, &p), 0);
+	for (size_t i = 1; i < p.n; i++)
+		assert_true(bh_kelem_cmp(&p.elems[i - 1], &p.elems[i]) < 0);
+	bh_projection_print(&p, &b);
+	golden("guard.txt", bh_buf_str(&b));
+	/* A kernel without the families arp and bridge. */
+	assert_int_equal(bh_guard_elems(guard, BH_ARRAY_SIZE(guard), &few, &less), 0);
+	assert_int_equal(less.elems[less.n - 1].family, 6);
+	assert_true(less.n < p.n);
+}
+
+static int cmp_kelem(const void *a, const void *b)
+{
+	return bh_kelem_cmp(a, b);
+}
+
+static struct bh_guard_held held(const struct bh_guard *guard, size_t n)
+{
+	struct bh_guard_held h = { .n = 0 };
+
+	assert_int_equal(bh_guard_hold(guard, n, &h), 0);
+	return h;
+}
+
+/* Whatever changes, what is made of the difference is the difference of all. */
+static void guard_differences(void **state)
+{
+	static const struct bh_kernel_caps caps = { .arp = true, .bridge = true };
+	const struct bh_addr a[] = { parsed("10.1.0.5"), parsed("fd01::5"), parsed("10.1.0.6") };
+	const struct bh_guard all[] = {
+		{ 12, true, true, { 2, 0, 0, 0, 0, 5 }, a, 2 },
+		{ 9, true, true, { 2, 0, 0, 0, 0, 6 }, &a[2], 1 },
+		{ 13, true, true, { 2, 0, 0, 0, 0, 5 }, a, 2 },
+		{ 12, true, true, { 2, 0, 0, 0, 0, 5 }, &a[1], 2 }, /* the same link once more */
+		{ 12, false, false, { 0 }, a, 3 },
+		{ 300, true, false, { 2, 0, 0, 0, 0, 7 }, a, 3 },
+	};
+
+	(void)state;
+	for (unsigned from = 0; from < 1U << BH_ARRAY_SIZE(all); from++) {
+		for (unsigned to = 0; to < 1U << BH_ARRAY_SIZE(all); to++) {
+			bh_cleanup(bh_projection_done) struct bh_projection gone = { .n = 0 },
+									    come = gone, x = gone,
+									    y = gone;
+			bh_cleanup(bh_guard_held_done) struct bh_guard_held f = { .n = 0 }, t = f;
+			struct bh_guard pick[2][BH_ARRAY_SIZE(all)];
+			size_t n[2] = { 0, 0 }, i = 0, k = 0;
+
+			for (unsigned e = 0; e < BH_ARRAY_SIZE(all); e++) {
+				if (from >> e & 1)
+					pick[0][n[0]++] = all[e];
+				if (to >> e & 1)
+					pick[1][n[1]++] = all[e];
+			}
+			f = held(pick[0], n[0]);
+			t = held(pick[1], n[1]);
+			assert_int_equal(bh_guard_diff(&f, &t, &caps, &gone, &come), 0);
+			assert_int_equal(bh_guard_held_elems(&f, &caps, &x), 0);
+			assert_int_equal(bh_guard_held_elems(&t, &caps, &y), 0);
+			/* From the old to the new: what is not in both is in the difference, on its side. */
+			while (i < x.n || k < y.n) {
+				int c = i == x.n   ? 1
+					: k == y.n ? -1
+						   : bh_kelem_cmp(&x.elems[i], &y.elems[k]);
+				const struct bh_kelem *e = c <= 0 ? &x.elems[i] : &y.elems[k];
+				bool in_gone =
+				    bsearch(e, gone.elems, gone.n, sizeof(*e), cmp_kelem);
+				bool in_come =
+				    bsearch(e, come.elems, come.n, sizeof(*e), cmp_kelem);
+
+				if (c == 0)
+					assert_true(in_gone == in_come);
+				else
+					assert_true(in_gone == (c < 0) && in_come == (c > 0));
+				i += c <= 0;
+				k += c >= 0;
+			}
+			if (from == to)
+				assert_int_equal(gone.n + come.n, 0);
+		}
+	}
+}
+
+/* What was read belongs to the guard or to the rule set. */
+static void guard_is_taken_out(void **state)
+{
+	const struct bh_kernel_caps caps = { .arp = true, .bridge = true };
+	const struct bh_addr a[] = { parsed("10.1.0.5"), parsed("fd01::5") };
+	const struct bh_guard one = { 12, true, true, { 2, 0, 0, 0, 0, 5 }, a, 2 };
+	bh_cleanup(bh_projection_done) struct bh_projection rules = project(shop(), 0),
+							    g = { .n = 0 }, both = { .n = 0 };
+	bh_cleanup(bh_projection_done) struct bh_projection gone = { .n = 0 }, come = gone;
+	bh_cleanup(bh_guard_held_done) struct bh_guard_held found = { .n = 0 }, known = found;
+
+	(void)state;
+	assert_int_equal(bh_guard_elems(&one, 1, &caps, &g), 0);
+	both.elems = calloc(rules.n + g.n, sizeof(*both.elems));
+	assert_non_null(both.elems);
+	memcpy(both.elems, rules.elems, rules.n * sizeof(*rules.elems));
+	memcpy(&both.elems[rules.n], g.elems, g.n * sizeof(*g.elems));
+	both.n = rules.n + g.n;
+	assert_int_equal(bh_guard_take(&both, &found), 0);
+	assert_int_equal(both.n, rules.n);
+	assert_memory_equal(both.elems, rules.elems, rules.n * sizeof(*rules.elems));
+	assert_int_equal(found.elems.n, g.n);
+	assert_memory_equal(found.elems.elems, g.elems, g.n * sizeof(*g.elems));
+	/* Whose entries they were is not known: all is compared. */
+	known = held(&one, 1);
+	assert_int_equal(bh_guard_diff(&found, &known, &caps, &gone, &come), 0);
+	assert_int_equal(gone.n, g.n);
+	assert_int_equal(come.n, g.n);
+}
+
+static void guard_of_nothing(void **state)
+{
+	const struct bh_kernel_caps caps = { .arp = true };
+	const struct bh_addr none[] = { { .family = 0 } };
+	const struct bh_guard no_link = { .has_mac = true },
+			      no_family = { 1, false, true, { 0 }, none, 1 };
+	struct bh_projection p = { .n = 0 };
+	struct bh_guard_held h;
+
+	(void)state;
+	assert_int_equal(bh_guard_elems(&no_link, 1, &caps, &p), -EPROTO);
+	assert_int_equal(bh_guard_elems(&no_family, 1, &caps, &p), -EPROTO);
+	assert_int_equal(bh_guard_hold(&no_family, 1, &h), -EPROTO);
+	assert_int_equal(bh_guard_elems(NULL, 0, &caps, &p), 0);
+	assert_int_equal(p.n, 0);
+	bh_projection_done(&p);
+}
+
 /* Nothing that cannot be read as an answer may become one. */
 static void nothing_unclear_gets_into_the_kernel(void **state)
 {
@@ -157,25 +314,6 @@ static void nothing_unclear_gets_into_the_kernel(void **state)
 	h = shop();
 	hand_cidr(h, "fe00::/9", BH_CLASS_HOST); /* the own node is no block */
 	(void)project(h, -EPROTO);
-}
-
-/* Chains for traffic with the own node do not ask cells: what they would ignore must not come into force. */
-static void nothing_that_refuses_the_own_node(void **state)
-{
-	struct hand *h;
-
-	(void)state;
-	h = shop();
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, DROP(1));
-	(void)project(h, -ENOTSUP);
-	h = shop();
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, CONTRACT(3));
-	(void)project(h, -ENOTSUP);
-	h = shop();
-	hand_contract(h, 6, BH_PROTO_SSH, DROP(17), ALLOW(18));
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-	hand_cell(h, BH_DIR_EGRESS, DB, BH_CLASS_HOST, BH_L4_TCP, 22, CONTRACT(6));
-	(void)project(h, -ENOTSUP);
 }
 
 /* What is read back from the kernel says what the chains must be. */
@@ -369,6 +507,18 @@ static void chains_text_ip6(void **state)
 	chains_text(NFPROTO_IPV6, "chains-ip6.txt");
 }
 
+static void chains_text_arp(void **state)
+{
+	(void)state;
+	chains_text(NFPROTO_ARP, "chains-arp.txt");
+}
+
+static void chains_text_bridge(void **state)
+{
+	(void)state;
+	chains_text(NFPROTO_BRIDGE, "chains-bridge.txt");
+}
+
 /* The next agent compares this number: equal for equal chains, another for others. */
 static void number_of_the_chains(void **state)
 {
@@ -388,6 +538,9 @@ static void number_of_the_chains(void **state)
 	assert_true(bh_chains_hash(&other, &caps) != n);
 	reset.exthdr_reset = true;
 	assert_true(bh_chains_hash(&config, &reset) != n);
+	reset = caps;
+	reset.bridge = true;
+	assert_true(bh_chains_hash(&config, &reset) != n);
 }
 
 int main(void)
@@ -396,12 +549,17 @@ int main(void)
 		cmocka_unit_test(projection_text),
 		cmocka_unit_test(projection_is_sorted),
 		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
-		cmocka_unit_test(nothing_that_refuses_the_own_node),
 		cmocka_unit_test(levels_of_elements),
 		cmocka_unit_test(a_checksum_is_no_type),
 		cmocka_unit_test(subjects_without_cells),
 		cmocka_unit_test(chains_text_ip),
 		cmocka_unit_test(chains_text_ip6),
+		cmocka_unit_test(chains_text_arp),
+		cmocka_unit_test(chains_text_bridge),
+		cmocka_unit_test(guard_text),
+		cmocka_unit_test(guard_of_nothing),
+		cmocka_unit_test(guard_differences),
+		cmocka_unit_test(guard_is_taken_out),
 		cmocka_unit_test(number_of_the_chains),
 	};
 

@@ -34,10 +34,13 @@ static const uint8_t udp6[64] = {
 };
 
 /* A message whose packet ends exactly where its memory ends. Return: to be freed */
+static uint16_t ethertype = 0x0800;
+static bool by_bridge; /* the link is its port, and says who sent */
+
 static struct nlmsghdr *message(const char *prefix, uint32_t mark, const uint8_t *packet,
 				size_t len)
 {
-	const struct nfulnl_msg_packet_hdr ph = { .hook = 2 };
+	const struct nfulnl_msg_packet_hdr ph = { .hook = 2, .hw_protocol = htons(ethertype) };
 	char buf[2048];
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buf), *exact;
 	struct nfgenmsg *g;
@@ -53,6 +56,13 @@ static struct nlmsghdr *message(const char *prefix, uint32_t mark, const uint8_t
 	mnl_attr_put_u32(h, NFULA_MARK, htonl(mark));
 	mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(3));
 	mnl_attr_put_u32(h, NFULA_IFINDEX_OUTDEV, htonl(4));
+	if (by_bridge) {
+		const struct nfulnl_msg_packet_hw hw = { .hw_addrlen = htons(6),
+							 .hw_addr = { 2, 0, 0, 0, 0, 7 } };
+
+		mnl_attr_put_u32(h, NFULA_IFINDEX_PHYSINDEV, htonl(9));
+		mnl_attr_put(h, NFULA_HWADDR, sizeof(hw), &hw);
+	}
 	a = mnl_nlmsg_get_payload_tail(h);
 	mnl_attr_put(h, NFULA_PAYLOAD, len, packet);
 	size = (size_t)((char *)a - buf) + sizeof(*a) + len;
@@ -254,6 +264,52 @@ static void any_bytes(void **state)
 	}
 }
 
+/* The guard's: who sent it is who is behind the link, and what is below IP has other addresses, or none. */
+static void what_the_guard_refuses(void **state)
+{
+	static const uint8_t arp[28] = { 0,  1, 8, 0, 6, 4, 0, 2, 2, 0, 0,  0, 0, 7,
+					 10, 1, 0, 1, 2, 0, 0, 0, 0, 8, 10, 1, 0, 6 };
+	static const char causes[] = "shanrdf";
+	char prefix[] = "bh:?--";
+	struct bh_refused r;
+
+	(void)state;
+	for (size_t i = 0; causes[i]; i++) {
+		prefix[3] = causes[i];
+		assert_true(parse(prefix, 0, tcp4, sizeof(tcp4), &r));
+		assert_int_equal(r.cause, causes[i]);
+		assert_true(bh_refused_by_guard(&r));
+		assert_int_equal(r.link, 3);
+		assert_false(r.has_mac);
+	}
+	assert_true(parse("bh:pid", 0, tcp4, sizeof(tcp4), &r));
+	assert_false(bh_refused_by_guard(&r));
+
+	by_bridge = true;
+	ethertype = 0x0806;
+	assert_true(parse("bh:a--", 0, arp, sizeof(arp), &r));
+	assert_int_equal(r.link, 9);
+	assert_true(r.has_mac);
+	assert_int_equal(r.mac[5], 7);
+	assert_int_equal(r.ethertype, 0x0806);
+	assert_int_equal(r.src.bytes[3], 1);
+	assert_int_equal(r.dst.bytes[3], 6);
+	assert_int_equal(r.l4, 0);
+	for (size_t len = 1; len < sizeof(arp); len++) {
+		assert_true(parse("bh:a--", 0, arp, len, &r));
+		assert_int_equal(r.src.family, 0);
+	}
+	ethertype = 0x88b5;
+	assert_true(parse("bh:f--", 0, arp, 1, &r));
+	assert_int_equal(r.src.family, 0);
+	assert_false(parse("bh:p--", 0, arp, sizeof(arp), &r));
+	/* In a VLAN: what is in it can be said. */
+	ethertype = 0x0800;
+	assert_true(parse("bh:f--", 0, tcp4, sizeof(tcp4), &r));
+	assert_int_equal(r.src.bytes[3], 5);
+	by_bridge = false;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +322,7 @@ int main(void)
 		cmocka_unit_test(messages_of_others),
 		cmocka_unit_test(cut_off_anywhere),
 		cmocka_unit_test(any_bytes),
+		cmocka_unit_test(what_the_guard_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

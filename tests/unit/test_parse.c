@@ -40,6 +40,27 @@ static void test_u64(void **state)
 	assert_int_equal(v, 42);
 }
 
+static void test_mac(void **state)
+{
+	static const char *const bad[] = { "",
+					   "02:00:00:00:00",
+					   "02:00:00:00:00:01:",
+					   "02:00:00:00:00:0g",
+					   "2:0:0:0:0:1",
+					   "02-00-00-00-00-01",
+					   "02:00:00:00:00:1",
+					   "02:00:00:00:00:001" };
+	static const uint8_t want[6] = { 0x02, 0, 0xab, 0xCD, 0, 0xff };
+	uint8_t mac[6] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(bad); i++)
+		assert_int_equal(bh_parse_mac(bad[i], mac), -EINVAL);
+	assert_int_equal(mac[0], 0);
+	assert_int_equal(bh_parse_mac("02:00:aB:Cd:00:fF", mac), 0);
+	assert_memory_equal(mac, want, sizeof(mac));
+}
+
 static void test_duration(void **state)
 {
 	static const struct {
@@ -127,9 +148,8 @@ static void test_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_u64),
-		cmocka_unit_test(test_duration),
-		cmocka_unit_test(test_nearest),
+		cmocka_unit_test(test_u64),  cmocka_unit_test(test_duration),
+		cmocka_unit_test(test_mac),  cmocka_unit_test(test_nearest),
 		cmocka_unit_test(test_time),
 	};
 

@@ -105,7 +105,8 @@ void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a)
 }
 
 int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
-		    size_t n_addrs, struct bh_kernel_change *ret, struct bh_err *err)
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err)
 {
 	const struct bh_addr a = addr_a();
 

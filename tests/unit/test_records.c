@@ -256,6 +256,80 @@ static void test_other_causes(void **state)
 	assert_string_equal(at(json_array_get(list, 1), "severity"), "critical");
 }
 
+/* Named after the link, which nobody can make up, whatever else is said. */
+static void test_by_the_guard(void **state)
+{
+	static const struct {
+		char cause;
+		const char *reason;
+	} t[] = { { 's', "spoof" },        { 'h', "spoof_mac" },    { 'a', "spoof_arp" },
+		  { 'n', "spoof_nd" },     { 'r', "rogue_router" }, { 'd', "rogue_dhcp" },
+		  { 'f', "foreign_frame" } };
+	struct fixture *f = *state;
+	struct bh_refused p = { .link = (uint32_t)scene_link("intruder"),
+				.ethertype = 0x0800,
+				.has_mac = true,
+				.mac = { 2, 0, 0, 0, 0, 7 },
+				.l4 = BH_L4_UDP,
+				.sport = 67,
+				.dport = 68,
+				.src = addr("10.1.0.5"),
+				.dst = addr("10.1.0.9") };
+	struct bh_vlog_stats st;
+	bh_autojson json_t *list = NULL;
+	json_t *r;
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(t); i++) {
+		p.cause = t[i].cause;
+		bh_records_refused(f->records, T0, &p);
+	}
+	/* Below IP, and by nobody that is known. */
+	p.ethertype = 0x88b5;
+	p.link = 4;
+	p.has_mac = false;
+	p.src = p.dst = (struct bh_addr){ .family = 0 };
+	bh_records_refused(f->records, T0, &p);
+	p.cause = 'a';
+	p.ethertype = 0x0806;
+	p.src = addr("10.1.0.1");
+	bh_records_refused(f->records, T0, &p);
+	/* However many names somebody makes up. */
+	p.ethertype = 0x0800;
+	p.cause = 's';
+	for (unsigned i = 0; i < 10000; i++) {
+		p.src.bytes[2] = (uint8_t)(i >> 8);
+		p.src.bytes[3] = (uint8_t)i;
+		p.dport = (uint16_t)i;
+		bh_records_refused(f->records, T0, &p);
+	}
+
+	list = records_of(f);
+	assert_int_equal(json_array_size(list), BH_ARRAY_SIZE(t) + 3);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(t); i++) {
+		r = json_array_get(list, i);
+		assert_string_equal(at(r, "reason"), t[i].reason);
+		assert_string_equal(at(r, "severity"), "critical");
+		assert_string_equal(at(r, "action"), "drop");
+		assert_string_equal(at(r, "verdicts"), "[]");
+		assert_string_equal(at(r, "src.name"), "intruder");
+		assert_string_equal(at(r, "flow.src"), "10.1.0.5");
+		assert_string_equal(at(r, "dst.name"), "web");
+		assert_string_equal(at(r, "link.name"), "intruder");
+		assert_string_equal(at(r, "link.mac"), "02:00:00:00:00:07");
+	}
+	r = json_array_get(list, BH_ARRAY_SIZE(t));
+	assert_string_equal(
+	    at(r, "flow"),
+	    "{\"id\":null,\"ipv\":null,\"proto\":\"0x88b5\",\"src\":null,\"dst\":null}");
+	assert_string_equal(at(r, "src"), "{\"kind\":\"outside\",\"address\":null}");
+	assert_string_equal(at(r, "link"), "{\"index\":4,\"name\":null,\"mac\":null}");
+	r = json_array_get(list, BH_ARRAY_SIZE(t) + 1);
+	assert_string_equal(at(r, "flow.proto"), "arp");
+	assert_string_equal(at(r, "flow.src"), "10.1.0.1");
+	bh_vlog_stats_get(f->log, &st);
+	assert_int_equal(st.suppressed, 9999);
+}
+
 /* Workers are not trusted: whatever they say becomes a line of JSON or nothing. */
 static void test_nonsense_from_a_worker(void **state)
 {
@@ -307,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_unknown_and_undecided, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_monitor, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_causes, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_by_the_guard, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense_from_a_worker, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_fifty_thousand_a_second, setup, teardown),
 	};

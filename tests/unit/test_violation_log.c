@@ -95,7 +95,7 @@ static void violate(struct fixture *f, unsigned n, bh_msec_t now)
 {
 	struct bh_vlog_key k = key_of(n);
 
-	if (!bh_vlog_repeat(f->log, &k, T0 + now * 1000))
+	if (!bh_vlog_repeat(f->log, &k, T0 + now * 1000, 1))
 		bh_vlog_violation(f->log, &k, now, T0 + now * 1000, BODY);
 }
 
