@@ -376,30 +376,37 @@ static void note_chain(struct chains *c, struct chain **table, const struct nlms
 	n->hook[2] = bh_nl_u32(bh_nl_attr(h, NFTA_CHAIN_POLICY));
 }
 
+static bool is_word(const char *text, size_t n, const char *word)
+{
+	return strlen(word) == n && memcmp(text, word, n) == 0;
+}
+
 /*
  * An expression as libnftnl writes it, without what the kernel is free to choose: how it names a register, maps that
- * belong to one rule, what a counter has counted.
+ * belong to one rule, what a counter has counted. Names of counters are sent without a NUL, and may be read with what
+ * stands behind.
  */
 static void put_expression(struct bh_buf *out, const char *text)
 {
-	bool drop = false;
+	static const char *const chosen[] = { "reg",     "dreg", "sreg_addr", "reg_key",
+					      "timeout", "pkts", "bytes" };
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz_";
+	bool drop = false, name = false;
 
 	while (*text) {
-		size_t n = strcspn(text, " \n");
+		size_t n = strcspn(text, " \n"), len = name ? BH_MIN(n, strspn(text, plain)) : n;
 
 		/* Flags that are not set are said by the kernel alone; numbers of ours have eight digits. */
-		if (n > 0 && !drop && !(n == 3 && memcmp(text, "0x0", n) == 0)) {
-			bh_buf_add(out, text, n);
+		if (n > 0 && !drop && !is_word(text, n, "0x0") && !is_word(text, n, "timeout")) {
+			bh_buf_add(out, text, len);
 			bh_buf_putc(out, ' ');
 		}
-		if (n > 0)
-			drop = (n == 3 && memcmp(text, "reg", n) == 0) ||
-			       (n == 4 && memcmp(text, "dreg", n) == 0) ||
-			       (n == 9 && memcmp(text, "sreg_addr", n) == 0) ||
-			       (n == 4 && memcmp(text, "pkts", n) == 0) ||
-			       (n == 5 && memcmp(text, "bytes", n) == 0) ||
-			       (n == 3 && memcmp(text, "set", n) == 0 &&
-				memcmp(text + n, " __", 3) == 0);
+		if (n > 0) {
+			drop = is_word(text, n, "set") && strncmp(text + n, " __", 3) == 0;
+			for (size_t i = 0; i < BH_ARRAY_SIZE(chosen); i++)
+				drop = drop || is_word(text, n, chosen[i]);
+			name = is_word(text, n, "name");
+		}
 		text += n + (text[n] != '\0');
 	}
 }
