@@ -656,6 +656,26 @@ static void put_table(const struct live *l, unsigned f, struct bh_buf *out)
 	bh_buf_putc(out, '}');
 }
 
+static json_t *counters_json(const struct bh_kernel_counters *c)
+{
+	const struct {
+		const char *name;
+		uint64_t n;
+	} all[] = {
+		{ "refused", c->refused },         { "killed", c->killed },
+		{ "queued", c->queued },           { "unwatched", c->unwatched },
+		{ "quarantined", c->quarantined }, { "spoofed", c->spoofed },
+		{ "spoofedMac", c->spoofed_mac },  { "spoofedArp", c->spoofed_arp },
+		{ "spoofedNd", c->spoofed_nd },    { "rogueRouter", c->rogue_router },
+		{ "rogueDhcp", c->rogue_dhcp },    { "foreignFrame", c->foreign_frame },
+	};
+	json_t *v = json_object();
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(all); i++)
+		(void)json_object_set_new(v, all[i].name, json_integer((json_int_t)all[i].n));
+	return v;
+}
+
 static int put_head(const struct live *l, struct bh_buf *out, struct bh_err *err)
 {
 	const uint32_t *s = l->found.state[l->found.exists[0] ? 0 : 1];
@@ -665,16 +685,12 @@ static int put_head(const struct live *l, struct bh_buf *out, struct bh_err *err
 
 	if (r < 0)
 		return r;
-	/* The list goes in behind it. */
-	item(out, json_pack("{s:s, s:I, s:i, s:b, s:b, s:b, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:I}",
-			    "table", l->k->table, "revision", (json_int_t)revision, "epoch",
-			    (int)s[BH_STATE_EPOCH], "applied", (int)(s[BH_STATE_APPLIED] != 0),
-			    "compared", (int)(l->should != NULL), "equal",
-			    (int)(l->should && l->n_diffs == 0), "counters", "refused",
-			    (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued",
-			    (json_int_t)c.queued, "unwatched", (json_int_t)c.unwatched,
-			    "quarantined", (json_int_t)c.quarantined, "spoofed",
-			    (json_int_t)c.spoofed, "differing", (json_int_t)l->n_diffs));
+	/* The lists go in behind it. */
+	item(out, json_pack("{s:s, s:I, s:i, s:b, s:b, s:b, s:o, s:I}", "table", l->k->table,
+			    "revision", (json_int_t)revision, "epoch", (int)s[BH_STATE_EPOCH],
+			    "applied", (int)(s[BH_STATE_APPLIED] != 0), "compared",
+			    (int)(l->should != NULL), "equal", (int)(l->should && l->n_diffs == 0),
+			    "counters", counters_json(&c), "differing", (json_int_t)l->n_diffs));
 	return 0;
 }
 
