@@ -10,6 +10,8 @@
  */
 #include "agent/agent.h"
 
+#include "agent/agent_proxy.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include <sys/random.h>
 
 #include "agent/api.h"
+#include "agent/bridgecheck.h"
 #include "agent/cni_server.h"
 #include "agent/notify.h"
 #include "common/file.h"
@@ -202,6 +205,9 @@ static void on_pass(void *arg, int r)
 	if (r == 0) {
 		bh_agent_forgotten(a);
 		bh_agent_release_all(a);
+		if (a->proxies)
+			bh_proxies_due(a->proxies, true);
+		bh_bridgecheck_due(a->bridges);
 	}
 	if (a->cni)
 		bh_cni_server_pass(a->cni, r, st.error ? st.error : "");
@@ -262,6 +268,8 @@ static int on_tick(struct bh_source *s, void *arg)
 		bh_cni_server_tick(a->cni, now);
 	bh_agent_save_revision(a);
 	bh_agent_note_refused(a);
+	bh_agent_proxies_tick(a, now);
+	bh_bridgecheck_tick(a->bridges, now);
 	return 0;
 }
 
@@ -434,7 +442,8 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .nflog_group = a->cfg.nflog_group,
 					   .group_quarantine = BH_GROUP_QUARANTINE,
 					   .group_managed = BH_GROUP_MANAGED,
-					   .mark_down = a->cfg.mark_down };
+					   .mark_down = a->cfg.mark_down,
+					   .comments = a->cfg.comments };
 	int r;
 
 	pool.engine.mark_down = a->cfg.mark_down;
@@ -535,6 +544,11 @@ int bh_agent_start(struct bh_agent *a, struct bh_err *err)
 	if (r < 0)
 		return r;
 	a->started = true;
+	bh_agent_proxies_start(a);
+	r = bh_bridgecheck_new(a->rtnl, a->eps, BH_BRIDGE_SYSCTL, &a->bridges);
+	if (r < 0)
+		return bh_err_set(err, r, "out of memory");
+	bh_bridgecheck_tick(a->bridges, bh_clock_now());
 	r = bh_cni_server_new(a, &a->cni, err);
 	if (r == 0)
 		r = bh_api_new(a, &a->api, err);
@@ -592,6 +606,8 @@ void bh_agent_stop(struct bh_agent *a)
 		bh_nflog_close(a->nflog);
 	if (a->kernel)
 		bh_kernel_close(a->kernel);
+	bh_proxies_free(a->proxies);
+	bh_bridgecheck_free(a->bridges);
 	bh_rtnl_close(a->rtnl);
 	bh_endpoints_free(a->eps);
 	bh_store_free(a->store);

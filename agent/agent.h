@@ -11,6 +11,7 @@
 #define BH_AGENT_AGENT_H
 
 #include "agent/endpoints.h"
+#include "agent/proxy.h"
 #include "agent/reconcile.h"
 #include "agent/records.h"
 #include "agent/rtnl.h"
@@ -23,6 +24,7 @@
 #include "dataplane/worker/pool.h"
 
 struct bh_api;
+struct bh_bridgecheck;
 struct bh_cni_server;
 
 struct bh_agent {
@@ -63,6 +65,9 @@ struct bh_agent {
 	bool heard; /* of refused packets, since others like them were asked for */
 	bool noted; /* refused packets, in the run folder */
 	uint64_t noted_refused;
+	struct bh_proxies *proxies; /* NULL: they cannot be looked for */
+	size_t n_proxies;           /* that matter, at the last look */
+	struct bh_bridgecheck *bridges;
 };
 
 /* Everything up to READY; on failure nothing was changed that was in force. To be released in any case. */

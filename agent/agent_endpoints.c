@@ -7,6 +7,7 @@
 
 #include "agent/agent.h"
 #include "agent/attachment.h"
+#include "agent/bridgecheck.h"
 #include "common/log.h"
 #include "common/util.h"
 
@@ -181,6 +182,7 @@ static int on_links(struct bh_source *s, int fd, uint32_t events, void *arg)
 		bh_warning("cannot hear of links that vanish: %s", strerrordesc_np(-r));
 	if (lost || r < 0)
 		look_at_all_links(a);
+	bh_bridgecheck_due(a->bridges);
 	return 0;
 }
 

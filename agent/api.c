@@ -106,6 +106,7 @@ static const struct {
 	{ "GET", "settings", 0, 0, false, bh_api_settings },
 	{ "GET", "endpoints", 0, 0, false, bh_api_endpoints },
 	{ "GET", "ruleset", 0, 0, false, bh_api_ruleset },
+	{ "GET", "live", 0, 0, false, bh_api_live },
 	{ "GET", "policies", 0, 0, false, bh_api_policies_list },
 	{ "GET", "policies", 2, 3, false, bh_api_policies_get },
 	{ "POST", "policies", 0, 0, true, bh_api_policies_apply },

@@ -59,6 +59,7 @@ enum MHD_Result bh_api_status(struct bh_request *q);
 enum MHD_Result bh_api_settings(struct bh_request *q);
 enum MHD_Result bh_api_endpoints(struct bh_request *q);
 enum MHD_Result bh_api_ruleset(struct bh_request *q);
+enum MHD_Result bh_api_live(struct bh_request *q);
 enum MHD_Result bh_api_policies_list(struct bh_request *q);
 enum MHD_Result bh_api_policies_get(struct bh_request *q);
 enum MHD_Result bh_api_policies_apply(struct bh_request *q);

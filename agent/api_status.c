@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset
+ * agent/api_status.c - GET /v1/status, /v1/settings, /v1/endpoints, /v1/ruleset, /v1/live
  */
 #include <fcntl.h>
 #include <string.h>
 
+#include "agent/agent_proxy.h"
 #include "agent/api_internal.h"
+#include "agent/bridgecheck.h"
 #include "agent/wallclock.h"
 #include "common/log.h"
 #include "common/parse.h"
 #include "common/util.h"
 #include "config.h"
+#include "dataplane/kernel/live.h"
 #include "policy/when.h"
 
 #include "common/banned.h"
@@ -303,18 +306,22 @@ static json_t *status_violations(const struct bh_agent *a)
 
 enum MHD_Result bh_api_status(struct bh_request *q)
 {
-	const struct bh_agent *a = q->api->a;
+	struct bh_agent *a = q->api->a;
+	json_t *warned = warnings(a), *errors = json_array(), *v;
 	char started[BH_TIME_STRLEN];
 
-	return bh_reply_json(
-	    q, MHD_HTTP_OK,
-	    json_pack("{s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
+	v = json_pack("{s:s, s:s, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "version",
 		      BH_VERSION, "node", a->cfg.node_name, "pid", (int)getpid(), "started",
 		      bh_clock_format(a->started_us, started), "ready",
 		      (int)(bh_reconcile_enforced(a->rc) != NULL), "revision", status_revision(a),
 		      "policies", status_policies(a), "endpoints", status_endpoints(a), "kernel",
 		      status_kernel(a), "workers", status_workers(a), "violations",
-		      status_violations(a), "warnings", warnings(a)));
+		      status_violations(a));
+	(void)json_object_set_new(v, "proxies", bh_agent_proxies(a, warned));
+	(void)json_object_set_new(v, "bridges", bh_bridgecheck_json(a->bridges, errors));
+	(void)json_object_set_new(v, "errors", errors);
+	(void)json_object_set_new(v, "warnings", warned);
+	return bh_reply_json(q, MHD_HTTP_OK, v);
 }
 
 /* ---- settings ---- */
@@ -416,4 +423,19 @@ enum MHD_Result bh_api_ruleset(struct bh_request *q)
 	bh_buf_puts(&b, "");
 	return bh_reply_text(q, MHD_HTTP_OK, "text/plain; charset=utf-8",
 			     b.data ? bh_buf_take(&b) : strdup(""));
+}
+
+/* ---- what the kernel made of it ---- */
+
+enum MHD_Result bh_api_live(struct bh_request *q)
+{
+	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
+	struct bh_err err = { 0 };
+	int r = bh_kernel_live(q->api->a->kernel, &b, &err);
+
+	if (r < 0)
+		return bh_reply_error(q, MHD_HTTP_INTERNAL_SERVER_ERROR, "%s",
+				      bh_err_text(&err, r));
+	bh_buf_putc(&b, '\n');
+	return bh_reply_text(q, MHD_HTTP_OK, "application/json", bh_buf_take(&b));
 }

@@ -57,10 +57,12 @@ struct bh_reconcile {
 	bool table_uncertain;            /* its contents may differ from the enforced revision's */
 	struct bh_generation *built;     /* what is wanted; NULL: it could not be compiled */
 	struct bh_generation *published; /* the workers' */
-	struct bh_history history;       /* the newest is enforced */
-	bool bump_due;                   /* the kernel has the rules, but not the epoch */
-	bool renew_due; /* time or surroundings: the rules are not what they were */
-	bool all_due;   /* who came and went is not known */
+	struct bh_generation
+	    *telling;              /* whose names the kernel asks for, while it is told; borrowed */
+	struct bh_history history; /* the newest is enforced */
+	bool bump_due;             /* the kernel has the rules, but not the epoch */
+	bool renew_due;            /* time or surroundings: the rules are not what they were */
+	bool all_due;              /* who came and went is not known */
 	bool running;
 };
 
@@ -197,6 +199,42 @@ static int publish(struct bh_reconcile *rc, struct bh_generation *g, struct bh_e
 	return 0;
 }
 
+/* ---- comments in the kernel ---- */
+
+static void who(void *arg, const struct bh_addr *a, char *buf, size_t size)
+{
+	const struct bh_reconcile *rc = arg;
+	const struct bh_generation *g = rc->telling ? rc->telling : bh_history_newest(&rc->history);
+	const struct bh_endpoint *e = g ? bh_generation_endpoint(g, a) : NULL;
+
+	*buf = '\0';
+	if (e)
+		(void)snprintf(buf, size, "%s%s%s", e->ns ? e->ns : "", e->ns ? "/" : "", e->name);
+}
+
+static bool same_name(const struct bh_endpoint *x, const struct bh_endpoint *y)
+{
+	return x == y || (bh_streq(x->name, y->name) && (x->ns == y->ns || bh_streq(x->ns, y->ns)));
+}
+
+/* An address that changed hands and nothing else is no news for the kernel, but its comment names somebody who is gone. */
+static void tell_renamed(struct bh_reconcile *rc, const struct bh_generation *g)
+{
+	const struct bh_generation *old = bh_history_newest(&rc->history);
+	size_t i = 0, k = 0;
+
+	while (old && old->addrs != g->addrs && i < old->n_addrs && k < g->n_addrs) {
+		const struct bh_addr_class *x = &old->addrs[i], *y = &g->addrs[k];
+		int c = bh_addr_cmp(&x->addr, &y->addr);
+
+		if (c == 0 && x->endpoint < old->roster->n && y->endpoint < g->roster->n &&
+		    !same_name(old->roster->v[x->endpoint].e, g->roster->v[y->endpoint].e))
+			bh_kernel_renamed(rc->cfg.kernel, &y->addr);
+		i += c <= 0;
+		k += c >= 0;
+	}
+}
+
 static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
 {
 	bh_autofree struct bh_guard *guard = NULL;
@@ -206,8 +244,11 @@ static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err
 
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory");
+	tell_renamed(rc, g);
+	rc->telling = g;
 	r = bh_kernel_apply(rc->cfg.kernel, g->rules->rs, g->addrs, g->n_addrs, guard, n_guard,
 			    &change, err);
+	rc->telling = NULL;
 	if (r < 0)
 		return bh_err_wrap(err, r, "kernel");
 	rc->bump_due = rc->bump_due || change.needs_bump;
@@ -429,6 +470,7 @@ int bh_reconcile_new(const struct bh_reconcile_config *cfg, struct bh_reconcile 
 		bh_reconcile_free(rc);
 		return r;
 	}
+	bh_kernel_names(cfg->kernel, who, rc);
 	*ret = rc;
 	return 0;
 }
@@ -437,6 +479,7 @@ struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc)
 {
 	if (!rc)
 		return NULL;
+	bh_kernel_names(rc->cfg.kernel, NULL, NULL);
 	bh_source_remove(rc->timer);
 	bh_wallclock_free(rc->clock);
 	bh_history_done(&rc->history);

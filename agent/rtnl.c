@@ -169,6 +169,115 @@ int bh_rtnl_link_set_group(struct bh_rtnl *r, unsigned index, uint32_t group, st
 	return 0;
 }
 
+/* ---- bridges ---- */
+
+struct bridges {
+	struct bh_host_bridge *v;
+	size_t n;
+	bool failed;
+};
+
+static int on_bridge_data(const struct nlattr *attr, void *arg)
+{
+	struct bh_host_bridge *b = arg;
+
+	if (mnl_attr_validate(attr, MNL_TYPE_U8) < 0)
+		return MNL_CB_OK;
+	if (mnl_attr_get_type(attr) == IFLA_BR_NF_CALL_IPTABLES)
+		b->calls[0] = mnl_attr_get_u8(attr) != 0;
+	if (mnl_attr_get_type(attr) == IFLA_BR_NF_CALL_IP6TABLES)
+		b->calls[1] = mnl_attr_get_u8(attr) != 0;
+	return MNL_CB_OK;
+}
+
+static int on_bridge_info(const struct nlattr *attr, void *arg)
+{
+	return mnl_attr_get_type(attr) == IFLA_INFO_DATA
+		   ? mnl_attr_parse_nested(attr, on_bridge_data, arg)
+		   : MNL_CB_OK;
+}
+
+static int on_bridge_attr(const struct nlattr *attr, void *arg)
+{
+	struct bh_host_bridge *b = arg;
+
+	if (mnl_attr_get_type(attr) == IFLA_IFNAME &&
+	    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		(void)snprintf(b->name, sizeof(b->name), "%s", mnl_attr_get_str(attr));
+	return mnl_attr_get_type(attr) == IFLA_LINKINFO
+		   ? mnl_attr_parse_nested(attr, on_bridge_info, arg)
+		   : MNL_CB_OK;
+}
+
+static int on_bridge(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	struct bridges *l = arg;
+	struct bh_host_bridge *v;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return MNL_CB_OK;
+	v = reallocarray(l->v, l->n + 1, sizeof(*v));
+	if (!v) {
+		l->failed = true;
+		return MNL_CB_OK;
+	}
+	l->v = v;
+	v[l->n] = (struct bh_host_bridge){ .index = (unsigned)ifi->ifi_index };
+	return mnl_attr_parse(nlh, sizeof(*ifi), on_bridge_attr, &v[l->n++]);
+}
+
+int bh_rtnl_bridges(struct bh_rtnl *r, struct bh_host_bridge **ret, size_t *ret_n,
+		    struct bh_err *err)
+{
+	struct nlmsghdr *nlh = request(r, RTM_GETLINK, NLM_F_DUMP, 0);
+	struct nlattr *info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	struct bridges l = { .v = NULL };
+	int code;
+
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "bridge");
+	mnl_attr_nest_end(nlh, info);
+	code = talk(r, nlh, on_bridge, &l);
+	if (code == 0 && l.failed)
+		code = -ENOMEM;
+	if (code < 0) {
+		free(l.v);
+		return bh_err_set(err, code, "cannot list the bridges: %s", strerrordesc_np(-code));
+	}
+	*ret = l.v;
+	*ret_n = l.n;
+	return 0;
+}
+
+struct ports {
+	void (*fn)(void *arg, unsigned index);
+	void *arg;
+};
+
+static int on_port(const struct nlmsghdr *nlh, void *arg)
+{
+	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+	const struct ports *p = arg;
+
+	if (nlh->nlmsg_type == RTM_NEWLINK)
+		p->fn(p->arg, (unsigned)ifi->ifi_index);
+	return MNL_CB_OK;
+}
+
+int bh_rtnl_ports(struct bh_rtnl *r, unsigned bridge, void (*fn)(void *arg, unsigned index),
+		  void *arg, struct bh_err *err)
+{
+	struct nlmsghdr *nlh = request(r, RTM_GETLINK, NLM_F_DUMP, 0);
+	struct ports p = { fn, arg };
+	int code;
+
+	mnl_attr_put_u32(nlh, IFLA_MASTER, bridge);
+	code = talk(r, nlh, on_port, &p);
+	return code < 0 ? bh_err_set(err, code, "cannot list the ports of a bridge: %s",
+				     strerrordesc_np(-code))
+			: 0;
+}
+
 int bh_rtnl_monitor_fd(const struct bh_rtnl *r)
 {
 	return mnl_socket_get_fd(r->hear);

@@ -31,6 +31,19 @@ int bh_rtnl_link_get(struct bh_rtnl *r, unsigned index, const char *name, struct
 int bh_rtnl_link_set_group(struct bh_rtnl *r, unsigned index, uint32_t group, struct bh_err *err)
     bh_must_check;
 
+/* A bridge, and whether it hands its packets to iptables and nftables by a switch of its own. */
+struct bh_host_bridge {
+	unsigned index;
+	char name[IFNAMSIZ];
+	bool calls[2]; /* IPv4, IPv6 */
+};
+/* *@ret: *@ret_n of them, to be freed. */
+int bh_rtnl_bridges(struct bh_rtnl *r, struct bh_host_bridge **ret, size_t *ret_n,
+		    struct bh_err *err) bh_must_check;
+/* @fn for the index of each link that is a port of @bridge; it must not ask about links. */
+int bh_rtnl_ports(struct bh_rtnl *r, unsigned bridge, void (*fn)(void *arg, unsigned index),
+		  void *arg, struct bh_err *err) bh_must_check;
+
 /* Readable when links changed. */
 int bh_rtnl_monitor_fd(const struct bh_rtnl *r);
 /*

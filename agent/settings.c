@@ -161,6 +161,24 @@ static int set_level(struct reader *rd, const struct bh_yaml_node *v, const char
 	return 0;
 }
 
+static int set_comments(struct reader *rd, const struct bh_yaml_node *v, const char *key,
+			void *field)
+{
+	static const char *const names[] = { [BH_COMMENTS_FULL] = "full",
+					     [BH_COMMENTS_NAMES] = "names",
+					     [BH_COMMENTS_OFF] = "off" };
+	enum bh_comments *to = field;
+
+	/* YAML takes a plain "off" for a boolean; its text is as written. */
+	for (size_t i = 0; v->type <= BH_YAML_STRING && i < BH_ARRAY_SIZE(names); i++) {
+		if (bh_streq(v->text, names[i])) {
+			*to = (enum bh_comments)i;
+			return 0;
+		}
+	}
+	return complain(rd, v, NULL, "%s must be full, names or off", key);
+}
+
 /* ---- lists ---- */
 
 static int add_prefix(struct bh_prefixes *l, const struct bh_prefix *p)
@@ -282,6 +300,7 @@ static const struct {
 	{ "workers", set_workers, offsetof(struct bh_settings, workers) },
 	{ "queueBase", set_queue, offsetof(struct bh_settings, queue_base) },
 	{ "nflogGroup", set_u16, offsetof(struct bh_settings, nflog_group) },
+	{ "nftComments", set_comments, offsetof(struct bh_settings, comments) },
 	{ "markMask", set_mark_mask, offsetof(struct bh_settings, mark_down) },
 	{ "logLevel", set_level, offsetof(struct bh_settings, log_level) },
 	{ "workerProgram", set_path, offsetof(struct bh_settings, worker_program) },

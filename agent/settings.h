@@ -11,6 +11,7 @@
 #define BH_AGENT_SETTINGS_H
 
 #include "common/log.h"
+#include "dataplane/kernel/kernel.h"
 #include "policy/load.h"
 
 struct bh_prefixes {
@@ -34,7 +35,8 @@ struct bh_settings {
 	uint16_t workers;
 	uint16_t queue_base;
 	uint16_t nflog_group;
-	uint8_t mark_down; /* markMask: bits below the upper half of a mark */
+	enum bh_comments comments; /* nftComments */
+	uint8_t mark_down;         /* markMask: bits below the upper half of a mark */
 	enum bh_log_level log_level;
 	struct bh_prefixes cluster; /* clusterRanges */
 	struct bh_addrs resolvers;  /* as written, else the host's own */

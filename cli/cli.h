@@ -59,7 +59,8 @@ struct bh_args {
 	struct bh_strings ranges, resolvers, known; /* what surrounds the policies (cli/world.h) */
 	const char *at;
 	bool ask_agent, codes;
-	bool strict, dry_run, follow, v4, v6, ports, nft;
+	bool strict, dry_run, follow, v4, v6, ports, nft, live;
+	const char *table;
 	uint64_t count;
 	bool count_given;
 	const char *from, *to, *port, *protocol;

@@ -44,7 +44,8 @@ static bool enforced(const json_t *v)
 static bool healthy(const json_t *v)
 {
 	return bh_view_true(v, "ready") && enforced(v) &&
-	       bh_view_true(json_object_get(v, "policies"), "ok");
+	       bh_view_true(json_object_get(v, "policies"), "ok") &&
+	       json_array_size(json_object_get(v, "errors")) == 0;
 }
 
 /* "key N, key N, ..." of an object's members. */
@@ -160,26 +161,33 @@ static void print_workers(const json_t *v, bool colour, struct bh_buf *out)
 		bh_buf_puts(out, "workers     none\n");
 }
 
+static void print_list(const json_t *list, const char *title, enum bh_colour c, bool colour,
+		       struct bh_buf *out)
+{
+	json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item) {
+		const char *s = json_string_value(item);
+
+		bh_put_colour(out, colour, c, title);
+		bh_put_clean(out, s ? s : "?");
+		bh_buf_putc(out, '\n');
+	}
+}
+
 static int print_text(const json_t *v)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf out = BH_BUF_INIT;
 	bool colour = bh_colour_wanted(STDOUT_FILENO);
-	json_t *list, *item;
 	int code;
-	size_t i;
 
 	print_agent(v, colour, &out);
 	print_policies(v, colour, &out);
 	print_kernel(v, &out);
 	print_workers(v, colour, &out);
-	list = json_object_get(v, "warnings");
-	json_array_foreach(list, i, item) {
-		const char *s = json_string_value(item);
-
-		bh_put_colour(&out, colour, BH_COLOUR_YELLOW, "warning: ");
-		bh_put_clean(&out, s ? s : "?");
-		bh_buf_putc(&out, '\n');
-	}
+	print_list(json_object_get(v, "errors"), "error: ", BH_COLOUR_RED, colour, &out);
+	print_list(json_object_get(v, "warnings"), "warning: ", BH_COLOUR_YELLOW, colour, &out);
 	code = bh_out_write(&out);
 	bh_agent_diags(json_object_get(json_object_get(v, "policies"), "diagnostics"));
 	return code;
@@ -208,7 +216,7 @@ const struct bh_verb bh_verb_status = {
 	.formats = BH_FORMATS_TEXT,
 	.agent = true,
 	.exits =
-	    "  0  the agent is ready, the wanted revision is enforced, the policy folder has no errors\n"
+	    "  0  the agent is ready, the wanted revision is enforced, the policy folder and the host have no errors\n"
 	    "  1  something of that is not so, or no agent\n",
 	.example = "bulkhead status",
 	.run = run,

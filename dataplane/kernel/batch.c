@@ -12,6 +12,7 @@
 #include <libnftnl/object.h>
 #include <libnftnl/rule.h>
 #include <libnftnl/set.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "dataplane/kernel/comment.h"
 #include "dataplane/kernel/sets.h"
 
 #include "common/banned.h"
@@ -77,6 +79,23 @@ void bh_batch_end(struct bh_batch *b, struct nlmsghdr *h)
 		b->buf.len = b->msg_off + bh_nl_align(h->nlmsg_len);
 }
 
+/* User data of nft(8): type, length with the NUL, text. The types of its comments are all 0. */
+static void put_comment(struct nlmsghdr *h, uint16_t attr, const char *text)
+{
+	uint8_t tlv[2 + NFTNL_UDATA_COMMENT_MAXLEN];
+	size_t len = text ? strlen(text) + 1 : 0;
+
+	_Static_assert(NFTNL_UDATA_TABLE_COMMENT == 0 && NFTNL_UDATA_CHAIN_COMMENT == 0 &&
+			   NFTNL_UDATA_SET_ELEM_COMMENT == 0,
+		       "a comment has another type");
+	if (len < 2 || len > NFTNL_UDATA_COMMENT_MAXLEN)
+		return;
+	tlv[0] = 0;
+	tlv[1] = (uint8_t)len;
+	memcpy(&tlv[2], text, len);
+	mnl_attr_put(h, attr, 2 + len, tlv);
+}
+
 void bh_batch_table(struct bh_batch *b, uint8_t family, uint32_t flags)
 {
 	struct nlmsghdr *h = bh_batch_msg(b, NFT_MSG_NEWTABLE, family, NLM_F_CREATE);
@@ -85,6 +104,7 @@ void bh_batch_table(struct bh_batch *b, uint8_t family, uint32_t flags)
 		return;
 	mnl_attr_put_strz(h, NFTA_TABLE_NAME, b->table);
 	mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, htonl(flags));
+	put_comment(h, NFTA_TABLE_USERDATA, "Bulkhead; in words: bulkhead render --live");
 	bh_batch_end(b, h);
 }
 
@@ -106,6 +126,7 @@ void bh_batch_chain(struct bh_batch *b, uint8_t family, const char *name)
 		return;
 	mnl_attr_put_strz(h, NFTA_CHAIN_TABLE, b->table);
 	mnl_attr_put_strz(h, NFTA_CHAIN_NAME, name);
+	put_comment(h, NFTA_CHAIN_USERDATA, bh_comment_chain(name));
 	bh_batch_end(b, h);
 }
 
@@ -125,6 +146,7 @@ void bh_batch_base_chain(struct bh_batch *b, uint8_t family, const char *name, u
 	mnl_attr_nest_end(h, nest);
 	mnl_attr_put_u32(h, NFTA_CHAIN_POLICY, htonl(NF_ACCEPT));
 	mnl_attr_put_strz(h, NFTA_CHAIN_TYPE, "filter");
+	put_comment(h, NFTA_CHAIN_USERDATA, bh_comment_chain(name));
 	bh_batch_end(b, h);
 }
 
@@ -223,7 +245,7 @@ static void put_value(struct nlmsghdr *h, uint16_t attr, const void *data, size_
 }
 
 void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, const void *key,
-		   size_t key_len, uint32_t flags, const uint32_t *data)
+		   size_t key_len, uint32_t flags, const uint32_t *data, const char *comment)
 {
 	unsigned type = add ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM;
 	struct nlattr *nest;
@@ -246,6 +268,7 @@ void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, co
 		put_value(h, NFTA_SET_ELEM_DATA, words,
 			  bh_kset_has_words(set) ? sizeof(words) : sizeof(*data));
 	}
+	put_comment(h, NFTA_SET_ELEM_USERDATA, comment);
 	mnl_attr_nest_end(h, nest);
 	if ((size_t)((char *)mnl_nlmsg_get_payload_tail(h) - (char *)b->elems) > ELEMS_MAX)
 		bh_batch_elems_end(b);

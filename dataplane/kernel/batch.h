@@ -53,10 +53,10 @@ void bh_batch_set(struct bh_batch *b, uint8_t family, struct nftnl_set *s);
 
 /*
  * One element. Elements of one set that follow each other share messages; bh_batch_elems_end() closes the last.
- * @set: enum bh_kset. @flags: NFT_SET_ELEM_*. @data: NULL where the element has none.
+ * @set: enum bh_kset. @flags: NFT_SET_ELEM_*. @data: NULL where the element has none. @comment: NULL, "": none.
  */
 void bh_batch_elem(struct bh_batch *b, bool add, uint8_t family, uint8_t set, const void *key,
-		   size_t key_len, uint32_t flags, const uint32_t *data);
+		   size_t key_len, uint32_t flags, const uint32_t *data, const char *comment);
 void bh_batch_elems_end(struct bh_batch *b);
 /* All elements go; each is echoed, as it was at last. */
 void bh_batch_flush_set(struct bh_batch *b, uint8_t family, const char *name);

@@ -9,7 +9,7 @@
  * to them is noticed by the monitor.
  *
  * What is found under our name is kept if its maps have our format: as it is, if the chains are those that this program
- * would make (the hash in the map `state`, their names, hooks, numbers of rules); else the table is made anew in one
+ * would make (the hash in the map `state`, their names, hooks, rules); else the table is made anew in one
  * transaction with the elements that were read from it, so that nothing is open for a moment. Only a table whose format
  * nobody can read is replaced by an empty one. A start of what was started before repairs: what must be there is known.
  *
@@ -104,8 +104,9 @@ struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
 	bh_closep(&k->monitor);
 	bh_nl_close(&k->nl);
 	bh_projection_done(&k->now);
+	bh_ruleset_free(k->rs);
+	bh_buf_done(&k->renamed);
 	bh_guard_held_done(&k->guard);
-	bh_ruleset_free(k->rules);
 	free(k->table);
 	free(k);
 	return NULL;
@@ -126,6 +127,7 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 /* All tables anew, with the elements and levels of k->now and k->epoch. */
 static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
+	const struct bh_commenter say = bh_kernel_commenter(k, k->rs);
 	bh_cleanup(bh_projection_done) struct bh_projection guard = { .n = 0 };
 	const struct bh_projection none = { .n = 0 };
 	struct bh_kernel_change change;
@@ -152,13 +154,18 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 		bh_kernel_state_of(k, f, state);
 		bh_kernel_state(&b, f, NULL, state);
 	}
-	bh_kernel_diff(&b, &none, &k->now, &change);
-	bh_kernel_diff(&b, &none, &guard, &change);
+	bh_kernel_diff(&b, &none, &k->now, &say, &change);
+	bh_kernel_diff(&b, &none, &guard, &say, &change);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r == -EPERM)
 		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
-	return r;
+	if (r < 0)
+		return r;
+	/* A kernel that gives rules back in other words than those we know is not to be repaired for ever. */
+	k->blind = false;
+	k->blind = bh_read_chains_check(k, NULL) == -ESTALE;
+	return 0;
 }
 
 /* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
@@ -199,7 +206,7 @@ static bool is_readable(struct bh_kernel *k, struct bh_found *found)
 {
 	const uint32_t *s4 = found->state[0], *s6 = found->state[1];
 
-	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, found) < 0)
+	if (!found->exists[0] || !found->exists[1] || bh_read_state(k, BH_FAMILIES_ALL, found) < 0)
 		return false;
 	/* Both are always written together. */
 	return s4[BH_STATE_FORMAT] >= BH_STATE_FORMAT_FIRST &&
@@ -277,7 +284,7 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		return repair(k, err);
 	}
 	bh_projection_done(&k->now);
-	k->rules = bh_ruleset_free(k->rules);
+	k->rs = bh_ruleset_free(k->rs);
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;
@@ -287,7 +294,7 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 			return r;
 	}
 	if (!is_readable(k, &found) ||
-	    bh_read_elements(k, &found, found.state[0][BH_STATE_FORMAT], &k->now) < 0 ||
+	    bh_read_elements(k, &found, found.state[0][BH_STATE_FORMAT], true, &k->now) < 0 ||
 	    bh_guard_take(&k->now, &k->guard) < 0) {
 		*ret_adopted = false;
 		r = build_new(k, &found, err);
@@ -314,7 +321,7 @@ static void count_diff(const struct bh_projection *is, const struct bh_projectio
 	struct bh_batch b;
 
 	bh_batch_init(&b, "");
-	bh_kernel_diff(&b, is, should, ret);
+	bh_kernel_diff(&b, is, should, &(struct bh_commenter){ .rs = NULL }, ret);
 	bh_batch_done(&b);
 }
 
@@ -343,9 +350,9 @@ int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err)
 	r = bh_read_chains_check(k, err);
 	if (r < 0)
 		return r;
-	r = bh_read_state(k, &found);
+	r = bh_read_state(k, BH_FAMILIES_ALL, &found);
 	if (r == 0)
-		r = bh_read_elements(k, &found, BH_STATE_FORMAT_NUMBER, &is);
+		r = bh_read_elements(k, &found, BH_STATE_FORMAT_NUMBER, false, &is);
 	if (r == 0)
 		r = bh_guard_take(&is, &is_guard);
 	if (r == 0)

@@ -16,11 +16,19 @@
 #ifndef BH_DATAPLANE_KERNEL_KERNEL_H
 #define BH_DATAPLANE_KERNEL_KERNEL_H
 
+#include "dataplane/kernel/comment.h"
 #include "dataplane/kernel/nflog.h"
 #include "policy/compile.h"
 #include "policy/ruleset.h"
 
 struct bh_kernel;
+
+/* What stands beside elements in `nft list` (docs/decisions/0010-comments.md). */
+enum bh_comments {
+	BH_COMMENTS_FULL = 0,
+	BH_COMMENTS_NAMES, /* of endpoints */
+	BH_COMMENTS_OFF,
+};
 
 struct bh_kernel_config {
 	const char *table;         /* name of the tables; "bulkhead" */
@@ -30,6 +38,7 @@ struct bh_kernel_config {
 	uint32_t group_quarantine; /* link group of veths that wait for their policy: dropped */
 	uint32_t group_managed;    /* link group of veths that were released */
 	uint8_t mark_down;         /* of our bits in marks (dataplane/marks.h) */
+	enum bh_comments comments;
 };
 
 /* What this kernel can do, found by trying in a scratch table. */
@@ -93,11 +102,16 @@ struct bh_guard {
  * nothing but the addresses is looked at.
  *
  * The difference to what the kernel holds, in one transaction: all of it or nothing. An error names the
- * object that the kernel refused, with the kernel's own words where it gives them.
+ * object that the kernel refused, with the kernel's own words where it gives them. Keeps a reference of @rs.
  */
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
-		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err) bh_must_check;
+int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err) bh_must_check;
+
+/* Who tells names of addresses, for comments: of what is being applied, later of what was applied last. */
+void bh_kernel_names(struct bh_kernel *k, bh_who_fn who, void *arg);
+/* Somebody else has the address now, and that may be all that changed: the next apply writes its comment anew. */
+void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a);
 
 /* Second transaction of a change: a new epoch, so that every flow is decided again at its next packet. */
 int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err) bh_must_check;

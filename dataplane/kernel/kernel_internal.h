@@ -32,10 +32,17 @@ struct bh_kernel {
 	bool untouched; /* new tables: nothing was applied yet */
 	unsigned epoch;
 	uint64_t chains_hash;
+	bool blind; /* rules do not come back as they were made: they are only counted */
 	struct bh_projection now;   /* what the maps hold */
 	struct bh_guard_held guard; /* and the guard's sets */
-	struct bh_ruleset *rules;   /* that `now` was made of, a reference; NULL: not known */
+	struct bh_ruleset *rs;      /* that it was made of; NULL: it was found there */
+	bh_who_fn who;              /* may be NULL */
+	void *who_arg;
+	struct bh_buf renamed; /* struct bh_addr: who has them now is to be written */
 };
+
+/* In the flags of an element that is to come: its comment is another than before. */
+#define BH_KELEM_RENAMED 0x02U
 
 /* What was found under our name. */
 struct bh_found {
@@ -66,19 +73,26 @@ int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *re
 
 /* read.c */
 int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err) bh_must_check;
-/* -ENOENT: a map is missing. */
-int bh_read_state(struct bh_kernel *k, struct bh_found *ret) bh_must_check;
-/* Of tables that exist. @format: theirs (BH_STATE_FORMAT). */
+/* @families: 1 << index of those that are read. -ENOENT: a map is missing; -ESTALE: it holds what we never put there. */
+#define BH_FAMILIES_ALL 3U
+int bh_read_state(struct bh_kernel *k, unsigned families, struct bh_found *ret) bh_must_check;
+/* Of tables that exist. @format: theirs (BH_STATE_FORMAT). @comments: read them too. */
 int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t format,
-		     struct bh_projection *ret) bh_must_check;
-/* Chains and numbers of rules as they should be? 0, -ESTALE. */
+		     bool comments, struct bh_projection *ret) bh_must_check;
+/* @fn is told each chain that is not as it should be: gone, not ours, with other rules. */
+typedef void (*bh_read_fn)(void *arg, const char *text);
+int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err) bh_must_check;
+/* Chains and rules as they should be? 0, -ESTALE with the first that is not. */
 int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 
 /* transaction.c: what the chains of a family depend on now. */
 struct bh_chains bh_kernel_chains(struct bh_kernel *k, struct bh_batch *b, unsigned family);
 /* Elements that turn @from into @to. */
 void bh_kernel_diff(struct bh_batch *b, const struct bh_projection *from,
-		    const struct bh_projection *to, struct bh_kernel_change *ret);
+		    const struct bh_projection *to, const struct bh_commenter *say,
+		    struct bh_kernel_change *ret);
+/* What is known for the comments of k->now, or of what @rs is about to make of it; @rs: NULL: k->now was found. */
+struct bh_commenter bh_kernel_commenter(const struct bh_kernel *k, const struct bh_ruleset *rs);
 /* Entries of the map `state` that differ; @from: NULL where there is none yet. */
 void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, const uint32_t *to);
 void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret[BH_STATE_COUNT]);

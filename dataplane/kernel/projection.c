@@ -632,5 +632,6 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 void bh_projection_done(struct bh_projection *p)
 {
 	free(p->elems);
+	bh_buf_done(&p->texts);
 	*p = (struct bh_projection){ .n = 0 };
 }

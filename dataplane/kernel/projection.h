@@ -38,12 +38,16 @@ enum bh_kset {
 #define BH_FAMILY_ARP    8
 #define BH_FAMILY_BRIDGE 9
 
+#define BH_KELEM_LOCAL 0x01U /* the address is one of this host's */
+
 struct bh_kelem {
 	uint8_t set;    /* enum bh_kset */
 	uint8_t family; /* of the table: 4, 6, BH_FAMILY_ARP, BH_FAMILY_BRIDGE */
 	uint8_t key_len;
-	uint8_t flag;        /* not for the kernel; of `peer`: the address is one of this host's */
+	uint8_t
+	    flag; /* not for the kernel; of `peer` BH_KELEM_LOCAL; also for those who make and compare lists */
 	uint32_t data;       /* as the register holds it */
+	uint32_t comment;    /* bh_projection_comment(); 0: none is known */
 	uint8_t key[28];     /* as the kernel compares it */
 	uint8_t key_end[16]; /* interval sets: inclusive end */
 };
@@ -85,7 +89,15 @@ struct bh_projection {
 	size_t n;
 	uint64_t levels[2][2]; /* of the tables of family 4, 6; ingress, egress */
 	uint64_t revision;
+	struct bh_buf texts; /* comments, of a projection that was read from the kernel */
 };
+
+/* What stands beside an element in the kernel, as whoever put it there wrote it; "" where nothing is known. */
+static inline const char *bh_projection_comment(const struct bh_projection *p,
+						const struct bh_kelem *e)
+{
+	return e->comment > 0 && e->comment <= p->texts.len ? p->texts.data + e->comment - 1 : "";
+}
 
 /*
  * -EPROTO: what stands in the rule set or in @addrs cannot be enforced as it stands (an endpoint without a

@@ -5,10 +5,16 @@
  * The next agent takes over what stands there, and the present one looks whether it still does. Every list is
  * asked for again when it changed while it was read.
  */
+#include <stdio.h> /* before expr.h, which needs it */
+
 #include <arpa/inet.h>
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <stdarg.h>
 #include <string.h>
 
 #include "common/map.h"
@@ -82,7 +88,8 @@ struct elems {
 	size_t n, cap, begin; /* what was read before this set ends at `begin` */
 	uint8_t family;       /* as an element's */
 	enum bh_kset set;
-	bool first; /* of the first format */
+	bool first;           /* of the first format */
+	struct bh_buf *texts; /* comments go there; NULL: nobody asks for them */
 };
 
 static void elems_begin(void *arg)
@@ -110,6 +117,25 @@ static bool read_data(enum bh_kset set, bool first, const struct nlattr *data, u
 		return false;
 	*ret = words[0];
 	return true;
+}
+
+/* Anybody may have written it: what is no comment of nft(8)'s is none. Return: offset + 1, 0 */
+static uint32_t read_comment(struct bh_buf *texts, const struct nlattr *userdata)
+{
+	const uint8_t *p = userdata ? mnl_attr_get_payload(userdata) : NULL;
+	size_t left = userdata ? mnl_attr_get_payload_len(userdata) : 0;
+	size_t at = texts->len;
+
+	while (left >= 2 && left >= 2U + p[1]) {
+		if (p[0] == NFTNL_UDATA_SET_ELEM_COMMENT && p[1] > 1 && p[1 + p[1]] == '\0' &&
+		    at < UINT32_MAX - UINT8_MAX) {
+			bh_buf_add(texts, &p[2], p[1]);
+			return bh_buf_failed(texts) ? 0 : (uint32_t)at + 1;
+		}
+		left -= 2U + p[1];
+		p += 2 + p[1];
+	}
+	return 0;
 }
 
 static int elem_one(struct elems *e, const struct nlattr *a)
@@ -142,6 +168,8 @@ static int elem_one(struct elems *e, const struct nlattr *a)
 	else if (!bh_kset_is_guard(e->set) &&
 		 (!data || !read_data(e->set, e->first, data, &n->data)))
 		return -ESTALE;
+	if (e->texts)
+		n->comment = read_comment(e->texts, bh_nl_nested(a, NFTA_SET_ELEM_USERDATA));
 	e->n++;
 	return 0;
 }
@@ -233,9 +261,11 @@ static bool has_set(enum bh_kset s, unsigned table, uint32_t format)
 }
 
 int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t format,
-		     struct bh_projection *ret)
+		     bool comments, struct bh_projection *ret)
 {
-	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST };
+	bh_cleanup(bh_buf_done) struct bh_buf texts = BH_BUF_INIT;
+	struct elems e = { .first = format == BH_STATE_FORMAT_FIRST,
+			   .texts = comments ? &texts : NULL };
 	int r = 0;
 
 	for (unsigned t = 0; r == 0 && t < BH_TABLES; t++)
@@ -246,16 +276,17 @@ int bh_read_elements(struct bh_kernel *k, const struct bh_found *found, uint32_t
 		free(e.v);
 		return r;
 	}
-	*ret = (struct bh_projection){ .elems = e.v, .n = e.n };
+	*ret = (struct bh_projection){ .elems = e.v, .n = e.n, .texts = texts };
+	texts = (struct bh_buf)BH_BUF_INIT;
 	bh_projection_levels(ret);
 	return 0;
 }
 
-int bh_read_state(struct bh_kernel *k, struct bh_found *ret)
+int bh_read_state(struct bh_kernel *k, unsigned families, struct bh_found *ret)
 {
 	for (unsigned f = 0; f < BH_FAMILIES; f++) {
 		struct elems e = { .v = NULL };
-		int r = read_set(k, f, BH_KSET_STATE, &e);
+		int r = families >> f & 1 ? read_set(k, f, BH_KSET_STATE, &e) : 0;
 
 		for (size_t i = 0; r == 0 && i < e.n; i++) {
 			uint32_t key;
@@ -278,12 +309,14 @@ struct chain {
 	char name[64];    /* "4 forward"; padded with zeros, the key */
 	uint32_t hook[3]; /* number + 1, priority, policy; zeros where it is at none */
 	unsigned rules;
+	struct bh_buf text; /* of the rules, a line for each */
 	bool seen;
 };
 
 struct chains {
 	const char *table;
 	struct chain *should, *is; /* by name */
+	bool blind;                /* what stands in rules is not compared */
 	bool failed;
 };
 
@@ -324,6 +357,7 @@ static void chains_free(struct chain **table)
 
 	HASH_ITER(hh, *table, n, tmp) {
 		HASH_DEL(*table, n);
+		bh_buf_done(&n->text);
 		free(n);
 	}
 }
@@ -342,14 +376,79 @@ static void note_chain(struct chains *c, struct chain **table, const struct nlms
 	n->hook[2] = bh_nl_u32(bh_nl_attr(h, NFTA_CHAIN_POLICY));
 }
 
+static bool is_word(const char *text, size_t n, const char *word)
+{
+	return strlen(word) == n && memcmp(text, word, n) == 0;
+}
+
+/*
+ * An expression as libnftnl writes it, without what the kernel is free to choose: how it names a register, maps that
+ * belong to one rule, what a counter has counted. Names of counters are sent without a NUL, and may be read with what
+ * stands behind.
+ */
+static void put_expression(struct bh_buf *out, const char *text)
+{
+	static const char *const chosen[] = { "reg",     "dreg", "sreg_addr", "reg_key",
+					      "timeout", "pkts", "bytes" };
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz_";
+	bool drop = false, name = false;
+
+	while (*text) {
+		size_t n = strcspn(text, " \n"), len = name ? BH_MIN(n, strspn(text, plain)) : n;
+
+		/* Flags that are not set are said by the kernel alone; numbers of ours have eight digits. */
+		if (n > 0 && !drop && !is_word(text, n, "0x0") && !is_word(text, n, "timeout")) {
+			bh_buf_add(out, text, len);
+			bh_buf_putc(out, ' ');
+		}
+		if (n > 0) {
+			drop = is_word(text, n, "set") && strncmp(text + n, " __", 3) == 0;
+			for (size_t i = 0; i < BH_ARRAY_SIZE(chosen); i++)
+				drop = drop || is_word(text, n, chosen[i]);
+			name = is_word(text, n, "name");
+		}
+		text += n + (text[n] != '\0');
+	}
+}
+
+static bool put_rule(struct bh_buf *out, const struct nlmsghdr *h)
+{
+	struct nftnl_rule *r = nftnl_rule_alloc();
+	struct nftnl_expr_iter *it;
+	struct nftnl_expr *e;
+	char text[512];
+	bool ok;
+
+	if (!r)
+		return false;
+	ok = nftnl_rule_nlmsg_parse(h, r) >= 0;
+	it = ok ? nftnl_expr_iter_create(r) : NULL;
+	while (it && (e = nftnl_expr_iter_next(it))) {
+		const char *name = nftnl_expr_get_str(e, NFTNL_EXPR_NAME);
+
+		text[0] = '\0';
+		(void)nftnl_expr_snprintf(text, sizeof(text), e, 0, 0);
+		bh_buf_printf(out, "%s ", name);
+		put_expression(out, text);
+	}
+	bh_buf_putc(out, '\n');
+	if (it)
+		nftnl_expr_iter_destroy(it);
+	nftnl_rule_free(r);
+	return it && !bh_buf_failed(out);
+}
+
 static void note_rule(struct chains *c, struct chain **table, const struct nlmsghdr *h)
 {
 	const struct nfgenmsg *g = mnl_nlmsg_get_payload(h);
 	struct chain *n =
 	    chain_get(c, table, g->nfgen_family, bh_nl_str(bh_nl_attr(h, NFTA_RULE_CHAIN)));
 
-	if (n)
-		n->rules++;
+	if (!n)
+		return;
+	n->rules++;
+	if (!put_rule(&n->text, h))
+		c->failed = true;
 }
 
 static void should_one(const struct nlmsghdr *h, void *arg)
@@ -383,8 +482,10 @@ static void rules_begin(void *arg)
 	struct chains *c = arg;
 	struct chain *n, *tmp;
 
-	HASH_ITER(hh, c->is, n, tmp)
+	HASH_ITER(hh, c->is, n, tmp) {
 		n->rules = 0;
+		bh_buf_clear(&n->text);
+	}
 }
 
 static int is_rule(const struct nlmsghdr *h, void *arg)
@@ -413,38 +514,74 @@ static int read_chains(struct bh_kernel *k, struct chains *c)
 	return r;
 }
 
-static int compare_chains(struct chains *c, const char *table, struct bh_err *err)
+/* The number of the first rule that differs, from 1; 0: none. */
+static unsigned other_rule(const struct chain *a, const struct chain *b)
+{
+	const char *x = bh_buf_str(&a->text), *y = bh_buf_str(&b->text);
+
+	for (unsigned n = 1; *x && *y; n++) {
+		size_t len = strcspn(x, "\n"), other = strcspn(y, "\n");
+
+		if (len != other || memcmp(x, y, len) != 0)
+			return n;
+		x += len + 1;
+		y += other + 1;
+	}
+	return 0;
+}
+
+static void say(bh_read_fn fn, void *arg, const char *fmt, ...) bh_printf(3, 4);
+static void say(bh_read_fn fn, void *arg, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fn(arg, text);
+}
+
+static void compare_chain(const struct chain *s, const struct chain *i, bool blind, bh_read_fn fn,
+			  void *arg)
+{
+	unsigned n;
+
+	if (!i) {
+		say(fn, arg, "chain '%s' is gone", s->name);
+		return;
+	}
+	if (memcmp(i->hook, s->hook, sizeof(s->hook)) != 0)
+		say(fn, arg, "chain '%s' is at another hook than ours, or lets other packets pass",
+		    s->name);
+	n = other_rule(s, i);
+	if (i->rules != s->rules)
+		say(fn, arg, "chain '%s' has %u rules, not the %u we made", s->name, i->rules,
+		    s->rules);
+	else if (n > 0 && !blind)
+		say(fn, arg, "chain '%s': rule %u is not the one we made", s->name, n);
+}
+
+static void compare_chains(struct chains *c, bh_read_fn fn, void *arg)
 {
 	struct chain *s, *i, *tmp;
 
 	HASH_ITER(hh, c->should, s, tmp) {
 		HASH_FIND(hh, c->is, s->name, sizeof(s->name), i);
-		if (!i)
-			return bh_err_set(err, -ESTALE, "table %s: chain '%s' is gone", table,
-					  s->name);
-		if (memcmp(i->hook, s->hook, sizeof(s->hook)) != 0)
-			return bh_err_set(
-			    err, -ESTALE,
-			    "table %s: chain '%s' is at another hook than ours, or lets "
-			    "other packets pass",
-			    table, s->name);
-		if (i->rules != s->rules)
-			return bh_err_set(err, -ESTALE,
-					  "table %s: chain '%s' has %u rules, not the %u we made",
-					  table, s->name, i->rules, s->rules);
-		i->seen = true;
+		/* cppcheck-suppress uninitvar ; it does not follow HASH_ITER */
+		compare_chain(s, i, c->blind, fn, arg);
+		if (i)
+			i->seen = true;
 	}
 	/* Of levels that were in use once, empty chains are left. */
 	HASH_ITER(hh, c->is, i, tmp)
 		if (!i->seen && (i->rules > 0 || i->hook[0] > 0))
-			return bh_err_set(err, -ESTALE, "table %s: chain '%s' is not ours", table,
-					  i->name);
-	return 0;
+			say(fn, arg, "chain '%s' is not ours", i->name);
 }
 
-int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err)
+int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err)
 {
-	struct chains c = { .table = k->table };
+	struct chains c = { .table = k->table, .blind = k->blind };
 	struct bh_batch b;
 	int r;
 
@@ -461,9 +598,32 @@ int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err)
 		r = bh_err_set(err, r, "cannot list the chains of table %s: %s", k->table,
 			       strerror(-r));
 	else
-		r = compare_chains(&c, k->table, err);
+		compare_chains(&c, fn, arg);
 	bh_batch_done(&b);
 	chains_free(&c.should);
 	chains_free(&c.is);
 	return r;
+}
+
+struct first {
+	const char *table;
+	struct bh_err *err;
+	bool found;
+};
+
+static void first_one(void *arg, const char *text)
+{
+	struct first *f = arg;
+
+	if (!f->found)
+		(void)bh_err_set(f->err, -ESTALE, "table %s: %s", f->table, text);
+	f->found = true;
+}
+
+int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err)
+{
+	struct first f = { .table = k->table, .err = err };
+	int r = bh_read_chains(k, first_one, &f, err);
+
+	return r < 0 ? r : f.found ? -ESTALE : 0;
 }

@@ -22,6 +22,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "common/util.h"
+#include "dataplane/kernel/comment.h"
 
 #include "common/banned.h"
 
@@ -136,6 +137,7 @@ static bool fill(struct nftnl_set *n, struct nftnl_udata_buf *u, const char *tab
 	if (size_of(s, family) > 0)
 		nftnl_set_set_u32(n, NFTNL_SET_DESC_SIZE, size_of(s, family));
 	return nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, order) &&
+	       nftnl_udata_put_strz(u, NFTNL_UDATA_SET_COMMENT, bh_comment_set(s)) &&
 	       (bh_kset_is_guard(s) || nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER,
 							   words ? ORDER_INVALID : ORDER_HOST)) &&
 	       nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
@@ -175,7 +177,7 @@ void bh_sets_make(struct bh_batch *b, uint8_t family)
 		if (s == BH_KSET_COUNT ? family != NFPROTO_IPV4 && family != NFPROTO_IPV6
 				       : !bh_kset_is_in(s, element_family(family)))
 			continue;
-		u = nftnl_udata_buf_alloc(64);
+		u = nftnl_udata_buf_alloc(128);
 		n = nftnl_set_alloc();
 		if (n && (!u || !(s == BH_KSET_COUNT ? fill_told(n, u, b->table, family)
 						     : fill(n, u, b->table, s, family)))) {

@@ -37,24 +37,33 @@ static bool end_of(const struct bh_kelem *e, uint8_t *ret)
 	return false;
 }
 
-static void put_elem(struct bh_batch *b, bool add, const struct bh_kelem *e)
+/* @say: NULL takes the element out. */
+static void put_elem(struct bh_batch *b, const struct bh_commenter *say, const struct bh_kelem *e)
 {
 	uint8_t family = bh_nfproto[bh_table_of(e->family)], end[sizeof(e->key_end)];
+	char comment[BH_COMMENT_SIZE];
 
-	bh_batch_elem(b, add, family, e->set, e->key, e->key_len, 0,
-		      add && !bh_kset_is_guard(e->set) ? &e->data : NULL);
+	bh_batch_elem(b, say, family, e->set, e->key, e->key_len, 0,
+		      say && !bh_kset_is_guard(e->set) ? &e->data : NULL,
+		      say ? bh_comment_elem(say, e, comment, sizeof(comment)) : NULL);
 	if (bh_kset_is_interval(e->set) && end_of(e, end))
-		bh_batch_elem(b, add, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
-			      NULL);
+		bh_batch_elem(b, say, family, e->set, end, e->key_len, NFT_SET_ELEM_INTERVAL_END,
+			      NULL, NULL);
 }
 
-static bool same(const struct bh_kelem *a, const struct bh_kelem *b)
+static bool same_data(const struct bh_kelem *a, const struct bh_kelem *b)
 {
 	return a->data == b->data &&
 	       (!bh_kset_is_interval(a->set) || memcmp(a->key_end, b->key_end, a->key_len) == 0);
 }
 
 typedef void (*diff_fn)(const struct bh_kelem *gone, const struct bh_kelem *come, void *arg);
+
+/* Comments are not looked at: only a name that is known to be another now is a difference. */
+static bool same(const struct bh_kelem *a, const struct bh_kelem *b)
+{
+	return same_data(a, b) && !(b->flag & BH_KELEM_RENAMED);
+}
 
 /* @fn for every key that differs; one of the two may be NULL. */
 static void diff_each(const struct bh_projection *from, const struct bh_projection *to, diff_fn fn,
@@ -83,11 +92,12 @@ static void diff_each(const struct bh_projection *from, const struct bh_projecti
 struct diff {
 	struct bh_batch *b;
 	const struct bh_projection *all; /* that was there: not only what changes */
+	const struct bh_commenter *say;
 	struct bh_kernel_change *change;
 };
 
 /* The first element of @p that is not before @e. */
-static const struct bh_kelem *find_from(const struct bh_projection *p, const struct bh_kelem *e)
+static struct bh_kelem *find_from(const struct bh_projection *p, const struct bh_kelem *e)
 {
 	size_t lo = 0, hi = p->n;
 
@@ -122,7 +132,7 @@ static bool could_matter(const struct bh_projection *from, const struct bh_kelem
 	if (bh_kset_is_guard((gone ? gone : come)->set))
 		return false;
 	if (gone)
-		return true;
+		return !come || !same_data(gone, come);
 	switch (come->set) {
 	case BH_KSET_PEER:
 		return false;
@@ -148,7 +158,7 @@ static void diff_gone(const struct bh_kelem *gone, const struct bh_kelem *come, 
 	if (!gone)
 		return;
 	d->change->removed++;
-	put_elem(d->b, false, gone);
+	put_elem(d->b, NULL, gone);
 }
 
 static void diff_come(const struct bh_kelem *gone, const struct bh_kelem *come, void *arg)
@@ -158,13 +168,14 @@ static void diff_come(const struct bh_kelem *gone, const struct bh_kelem *come, 
 	if (!come)
 		return;
 	d->change->added++;
-	put_elem(d->b, true, come);
+	put_elem(d->b, d->say, come);
 }
 
 void bh_kernel_diff(struct bh_batch *b, const struct bh_projection *from,
-		    const struct bh_projection *to, struct bh_kernel_change *ret)
+		    const struct bh_projection *to, const struct bh_commenter *say,
+		    struct bh_kernel_change *ret)
 {
-	struct diff d = { .b = b, .all = from, .change = ret };
+	struct diff d = { .b = b, .all = from, .say = say, .change = ret };
 
 	diff_each(from, to, diff_gone, &d);
 	diff_each(from, to, diff_come, &d);
@@ -172,9 +183,10 @@ void bh_kernel_diff(struct bh_batch *b, const struct bh_projection *from,
 }
 
 static void diff_patch(struct bh_batch *b, const struct bh_projection *all,
-		       const struct bh_patch *p, struct bh_kernel_change *ret)
+		       const struct bh_patch *p, const struct bh_commenter *say,
+		       struct bh_kernel_change *ret)
 {
-	struct diff d = { .b = b, .all = all, .change = ret };
+	struct diff d = { .b = b, .all = all, .say = say, .change = ret };
 
 	diff_each(&p->gone, &p->come, diff_gone, &d);
 	diff_each(&p->gone, &p->come, diff_come, &d);
@@ -201,11 +213,11 @@ void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, 
 	for (uint32_t i = BH_STATE_INVALID + 1; from && i < BH_STATE_COUNT; i++)
 		if (from[i] != to[i])
 			bh_batch_elem(b, false, bh_nfproto[family], BH_KSET_STATE, &i, sizeof(i), 0,
-				      NULL);
+				      NULL, NULL);
 	for (uint32_t i = BH_STATE_INVALID + 1; i < BH_STATE_COUNT; i++)
 		if (!from || from[i] != to[i])
 			bh_batch_elem(b, true, bh_nfproto[family], BH_KSET_STATE, &i, sizeof(i), 0,
-				      &to[i]);
+				      &to[i], bh_comment_state(i));
 	bh_batch_elems_end(b);
 }
 
@@ -232,10 +244,57 @@ static void count_rule(const struct nlmsghdr *h, void *arg)
 		(*n)++;
 }
 
+struct bh_commenter bh_kernel_commenter(const struct bh_kernel *k, const struct bh_ruleset *rs)
+{
+	struct bh_commenter say = { .source = &k->now };
+
+	if (k->cfg.comments == BH_COMMENTS_OFF)
+		return (struct bh_commenter){ .source = NULL };
+	if (rs && k->cfg.comments == BH_COMMENTS_FULL)
+		say.rs = rs;
+	if (rs)
+		say.who = k->who;
+	say.arg = k->who_arg;
+	return say;
+}
+
+void bh_kernel_names(struct bh_kernel *k, bh_who_fn who, void *arg)
+{
+	k->who = who;
+	k->who_arg = arg;
+}
+
+void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a)
+{
+	bh_buf_add(&k->renamed, a, sizeof(*a));
+}
+
+/* @who: addresses whose comments are to be written anew. */
+static void mark_renamed(const struct bh_buf *who, const struct bh_projection *next, bool mark)
+{
+	static const enum bh_kset sets[] = { BH_KSET_PEER, BH_KSET_SUBJ_IN, BH_KSET_SUBJ_EG };
+	const struct bh_addr *a = (const void *)who->data;
+
+	for (size_t i = 0; i < who->len / sizeof(*a); i++) {
+		for (size_t s = 0; s < BH_ARRAY_SIZE(sets); s++) {
+			struct bh_kelem key = { .set = (uint8_t)sets[s], .family = a[i].family };
+			struct bh_kelem *e;
+
+			key.key_len = (uint8_t)bh_kset_key_len(sets[s], a[i].family);
+			memcpy(key.key, a[i].bytes, key.key_len);
+			e = find_from(next, &key);
+			if (e && bh_kelem_cmp(e, &key) == 0)
+				e->flag = (uint8_t)(mark ? e->flag | BH_KELEM_RENAMED
+							 : e->flag & ~BH_KELEM_RENAMED);
+		}
+	}
+}
+
 /* Everything that leads from k->now to @next; both stay as they are. */
 static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_projection *next,
-			struct bh_kernel_change *change)
+			const struct bh_ruleset *rs, struct bh_kernel_change *change)
 {
+	const struct bh_commenter say = bh_kernel_commenter(k, rs);
 	uint32_t from[BH_FAMILIES][BH_STATE_COUNT], to[BH_STATE_COUNT];
 	struct bh_projection now = k->now;
 	bool untouched = k->untouched;
@@ -256,7 +315,7 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 	k->now = now;
 	k->untouched = untouched;
 	bh_batch_each(b, count_rule, &change->rules);
-	bh_kernel_diff(b, &k->now, next, change);
+	bh_kernel_diff(b, &k->now, next, &say, change);
 }
 
 /* What an apply makes of what is held. */
@@ -266,6 +325,7 @@ struct step {
 	struct bh_projection whole;
 	struct bh_guard_held guard;
 	struct bh_projection guard_gone, guard_come;
+	struct bh_buf renamed; /* struct bh_addr */
 };
 
 static void step_done(struct step *s)
@@ -275,13 +335,17 @@ static void step_done(struct step *s)
 	bh_guard_held_done(&s->guard);
 	bh_projection_done(&s->guard_gone);
 	bh_projection_done(&s->guard_come);
+	bh_buf_done(&s->renamed);
 }
 
 static int step_rules(struct bh_kernel *k, const struct bh_ruleset *rs,
 		      const struct bh_addr_class *addrs, size_t n_addrs, struct step *s,
 		      struct bh_err *err)
 {
-	int r = k->rules == rs ? bh_patch_make(&k->now, rs, addrs, n_addrs, &s->patch) : 0;
+	/* Names stand in no element: whose is another now is found in the whole. */
+	int r = k->rs == rs && s->renamed.len == 0
+		    ? bh_patch_make(&k->now, rs, addrs, n_addrs, &s->patch)
+		    : 0;
 
 	s->patched = r == 1;
 	if (r >= 0)
@@ -308,18 +372,22 @@ static int step_guard(struct bh_kernel *k, const struct bh_guard *guard, size_t 
 	return r < 0 ? bh_err_set(err, r, "out of memory for the sets of the guard") : 0;
 }
 
-static int step_send(struct bh_kernel *k, struct step *s, struct bh_kernel_change *change,
-		     struct bh_err *err)
+static int step_send(struct bh_kernel *k, const struct bh_ruleset *rs, struct step *s,
+		     struct bh_kernel_change *change, struct bh_err *err)
 {
+	const struct bh_commenter none = { .rs = NULL }, say = bh_kernel_commenter(k, rs);
 	struct bh_batch b;
 	int r;
 
 	bh_batch_init(&b, k->table);
-	if (s->patched)
-		diff_patch(&b, &k->now, &s->patch, change);
-	else
-		make_change(k, &b, &s->whole, change);
-	bh_kernel_diff(&b, &s->guard_gone, &s->guard_come, change);
+	if (s->patched) {
+		diff_patch(&b, &k->now, &s->patch, &say, change);
+	} else {
+		mark_renamed(&s->renamed, &s->whole, true);
+		make_change(k, &b, &s->whole, rs, change);
+		mark_renamed(&s->renamed, &s->whole, false);
+	}
+	bh_kernel_diff(&b, &s->guard_gone, &s->guard_come, &none, change);
 	change->changed = b.buf.len > 0;
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
@@ -327,7 +395,7 @@ static int step_send(struct bh_kernel *k, struct step *s, struct bh_kernel_chang
 }
 
 /* It is in force: from now on it is what is held. */
-static void step_keep(struct bh_kernel *k, const struct bh_ruleset *rs, struct step *s)
+static void step_keep(struct bh_kernel *k, struct bh_ruleset *rs, struct step *s)
 {
 	if (s->patched) {
 		bh_patch_apply(&k->now, &s->patch);
@@ -335,8 +403,8 @@ static void step_keep(struct bh_kernel *k, const struct bh_ruleset *rs, struct s
 		bh_projection_done(&k->now);
 		k->now = s->whole;
 		s->whole = (struct bh_projection){ .n = 0 };
-		bh_ruleset_free(k->rules);
-		k->rules = bh_ruleset_ref((struct bh_ruleset *)rs);
+		bh_ruleset_free(k->rs);
+		k->rs = bh_ruleset_ref(rs);
 	}
 	bh_guard_held_done(&k->guard);
 	k->guard = s->guard;
@@ -344,22 +412,23 @@ static void step_keep(struct bh_kernel *k, const struct bh_ruleset *rs, struct s
 	k->untouched = false;
 }
 
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
-		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
+int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
-	struct step s = { .patched = false };
+	/* Whoever fails is told again. */
+	struct step s = { .patched = false, .renamed = k->renamed };
 	int r;
 
+	k->renamed = (struct bh_buf)BH_BUF_INIT;
 	*ret = (struct bh_kernel_change){ .changed = false };
-	if (!k->started)
-		return bh_err_set(err, -EINVAL, "the tables were not started");
-	r = step_rules(k, rs, addrs, n_addrs, &s, err);
+	r = k->started ? step_rules(k, rs, addrs, n_addrs, &s, err)
+		       : bh_err_set(err, -EINVAL, "the tables were not started");
 	if (r == 0)
 		r = step_guard(k, guard, n_guard, &s, err);
 	if (r == 0) {
-		r = step_send(k, &s, &change, err);
+		r = step_send(k, rs, &s, &change, err);
 		if (r < 0)
 			r = bh_err_wrap(err, r, "revision %llu is not in force",
 					(unsigned long long)bh_ruleset_revision(rs));

@@ -465,6 +465,58 @@ def test_render(files, api):
     assert bulkhead("--socket", api.path, "render").stdout == "the rule set\n"
 
 
+
+LIVE = {"table": "bulkhead", "revision": 7, "epoch": 3, "applied": True, "compared": True, "equal": False,
+        "counters": {"refused": 4, "killed": 0}, "differing": 3,
+        "tables": [{"family": "ip", "state": "present", "owner": True, "subjects": [], "ranges": [], "ports": [],
+                    "endpoints": [{"address": "10.1.0.5", "class": "e1", "name": "shop/w\x1beb"}],
+                    "cells": [{"direction": "egress", "subject": "e1", "subjectMeans": "shop: app=web", "peer": "any",
+                               "peerMeans": "", "protocol": "any", "port": "", "decision": "drop", "by": ""}],
+                    "contracts": []},
+                   {"family": "ip6", "state": "missing", "owner": False, "endpoints": [], "subjects": [], "ranges": [],
+                    "ports": [], "cells": [], "contracts": []}],
+        "differences": [{"family": "ip", "object": "peer", "what": "missing", "text": "endpoint 10.1.0.6: class e1"},
+                        {"family": "ip6", "object": "table", "what": "missing", "text": "the table is gone"}]}
+
+
+def test_render_live(api):
+    api.on("GET", "/v1/live", LIVE)
+    done = bulkhead("--socket", api.path, "render", "--live")
+    assert done.returncode == 1
+    assert done.stdout == """table bulkhead, revision 7, epoch 3
+packets: refused 4, killed 0
+
+ip endpoints
+  10.1.0.5                e1      shop/w?eb
+
+ip egress of e1 (shop: app=web)
+  to any
+    any              drop
+
+ip6 table: missing
+
+the kernel does not hold what it should hold: 3 differences
+  missing: ip peer: endpoint 10.1.0.6: class e1
+  missing: ip6 table: the table is gone
+  and 1 more
+"""
+    done = bulkhead("--socket", api.path, "render", "--live", "-o", "json")
+    assert done.returncode == 1 and json.loads(done.stdout) == {**LIVE, "source": "agent"}
+    api.on("GET", "/v1/live", {**LIVE, "equal": True, "differing": 0, "differences": []})
+    done = bulkhead("--socket", api.path, "render", "--live")
+    assert done.returncode == 0 and done.stdout.endswith("the kernel holds what it should hold\n")
+    # An answer in which nothing was compared is not said to be equal.
+    api.on("GET", "/v1/live", {**LIVE, "compared": False})
+    done = bulkhead("--socket", api.path, "render", "--live")
+    assert done.returncode == 0 and "not compared" in done.stdout and "holds what it should" not in done.stdout
+    api.on("GET", "/v1/live", {"error": "the tables cannot be read"}, status=500)
+    done = bulkhead("--socket", api.path, "render", "--live")
+    assert done.returncode == 1 and "the tables cannot be read" in done.stderr and done.stdout == ""
+    for args, text in [(("-o", "json"), "-o json goes with --live"), (("--table", "x"), "--table goes with --live"),
+                       (("--live", "--nft"), "either --live or --nft")]:
+        done = bulkhead("--socket", api.path, "render", *args)
+        assert done.returncode == 2 and text in done.stderr
+
 # -- the agent
 
 def test_no_agent(tmp_path):
@@ -507,6 +559,8 @@ def test_status(api):
     ({"ready": None}, "agent       not ready"),
     ({"revision": {"wanted": 8, "enforced": 7, "error": "the kernel said no"}}, "revision    7 enforced, 8 wanted\n"),
     ({"revision": {}}, "revision    ? enforced, ? wanted\n"),
+    ({"errors": ["the bridge br0 does not hand IPv4 to nftables"]},
+     "error: the bridge br0 does not hand IPv4 to nftables\n"),
     ({"workers": [{"pid": 1, "connected": False}], "ready": False}, "worker 0    pid 1, not connected\n"),
     ({"policies": {"count": 5, "folder": "/p", "ok": False, "diagnostics": [
         {"severity": "error", "code": "e1", "file": "/p/a.yaml", "line": 3, "column": 5, "path": "spec",

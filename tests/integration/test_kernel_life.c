@@ -60,6 +60,8 @@ static void everything_can_be_listed(void **state)
 		}
 	}
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft -a -s list ruleset >/dev/null 2>&1"), 0);
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft -j list ruleset >/dev/null 2>&1"), 0);
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list counters >/dev/null 2>&1"), 0);
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list tables >/dev/null 2>&1"), 0);
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list map ip " TABLE " cell | grep -q 8001"),
 			 0);
@@ -77,6 +79,148 @@ static void everything_can_be_listed(void **state)
 	    0);
 	bump();
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list ruleset >/dev/null 2>&1"), 0);
+	verified();
+}
+
+/* ---- comments ---- */
+
+static const char *server_is;
+
+static void who(void *arg, const struct bh_addr *a, char *buf, size_t size)
+{
+	char text[BH_ADDR_STRLEN];
+	bool server = strcmp(bh_addr_format(a, text), netlab_addr(NETLAB_SERVER, a->family)) == 0;
+
+	(void)arg;
+	(void)snprintf(buf, size, "shop/%s", server ? server_is : "client");
+}
+
+static void shown(const char *list, const char *text)
+{
+	if (netlab_run(NETLAB_ROUTER, "nft %s 2>&1 | grep -qF '%s'", list, text) != 0)
+		fail_msg("nft %s does not show: %s", list, text);
+}
+
+static void not_shown(const char *list, const char *text)
+{
+	if (netlab_run(NETLAB_ROUTER, "nft %s 2>&1 | grep -qF '%s'", list, text) == 0)
+		fail_msg("nft %s shows: %s", list, text);
+}
+
+static void server_renamed(const char *name)
+{
+	struct bh_addr a;
+
+	server_is = name;
+	for (int family = 4; family <= 6; family += 2) {
+		assert_int_equal(bh_addr_parse(netlab_addr(NETLAB_SERVER, family), &a), 0);
+		bh_kernel_renamed(k, &a);
+	}
+}
+
+static void comments_say_whose_it_is(void **state)
+{
+	static const char json[] = "nft -j list ruleset | python3 -c 'import json,sys; "
+				   "json.load(sys.stdin)' 2>&1";
+	struct bh_kernel_change c;
+
+	(void)state;
+	server_is = "web";
+	opened();
+	bh_kernel_names(k, who, NULL);
+	assert_false(started());
+	apply(everything(15, ALL_PORTS), 1);
+	bump();
+	for (int i = 0; i < 2; i++) {
+		shown(i ? "list map ip6 " TABLE " subj_eg" : "list map ip " TABLE " subj_eg",
+		      "comment \"shop/web\"");
+		shown(i ? "list map ip6 " TABLE " peer" : "list map ip " TABLE " peer",
+		      "comment \"shop/client\"");
+	}
+	shown("list map ip " TABLE " peer", "comment \"address of an endpoint -> class\"");
+	shown("list map ip " TABLE " contract_result", "comment \"http allow: \"");
+	shown("list map ip6 " TABLE " cell", "comment \"http allow: ; else drop\"");
+	shown("list map ip " TABLE " state", "comment \"epoch\"");
+	shown("list chain ip " TABLE " forward", "comment \"decided in this epoch");
+	shown("list chain ip6 " TABLE " fresh_in", "comment \"peer any, port any\"");
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list ruleset >/dev/null 2>&1"), 0);
+	assert_int_equal(netlab_run(NETLAB_ROUTER, json), 0);
+
+	/* They are not compared, but a name that is told to be another is written. */
+	server_is = "new";
+	assert_false(apply(everything(15, ALL_PORTS), 1).changed);
+	server_renamed("new");
+	c = apply(everything(15, ALL_PORTS), 1);
+	assert_true(c.changed);
+	assert_false(c.needs_bump);
+	assert_int_equal(c.added, 2 * 3); /* peer and subject of both families */
+	assert_int_equal(c.removed, c.added);
+	assert_int_equal(c.rules, 0);
+	shown("list map ip " TABLE " peer", "comment \"shop/new\"");
+	not_shown("list ruleset", "shop/web");
+	verified();
+	assert_false(apply(everything(15, ALL_PORTS), 1).changed);
+	server_renamed("gone");
+	apply(server_and_client(), 2);
+	verified();
+}
+
+/* Found, and kept, whatever the next agent is told to write. */
+static void comments_outlive_their_agent(void **state)
+{
+	(void)state;
+	server_is = "web";
+	opened();
+	bh_kernel_names(k, who, NULL);
+	assert_false(started());
+	apply(only_8001(), 1);
+	bump();
+	k = bh_kernel_close(k);
+
+	/* Other chains: the tables are made anew, from what was read. */
+	opened();
+	k->cfg.nflog_group = 73;
+	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
+	assert_true(started());
+	shown("list map ip " TABLE " peer", "comment \"shop/web\"");
+	assert_false(apply(only_8001(), 1).changed);
+	verified();
+	k = bh_kernel_close(k);
+
+	/* Comments that are not wanted any more go with their elements. */
+	opened();
+	k->cfg.comments = BH_COMMENTS_OFF;
+	k->cfg.nflog_group = 73;
+	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
+	assert_true(started());
+	assert_false(apply(only_8001(), 1).changed);
+	shown("list map ip " TABLE " peer", "comment \"shop/web\"");
+	apply(everything(15, ALL_PORTS), 2);
+	not_shown("list map ip " TABLE " contract_result", "http");
+	k = bh_kernel_close(k);
+
+	/* None are there: nothing is written for their sake. */
+	opened();
+	bh_kernel_names(k, who, NULL);
+	k->cfg.nflog_group = 73;
+	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
+	assert_true(started());
+	assert_false(apply(everything(15, ALL_PORTS), 2).changed);
+	verified();
+}
+
+static void only_names_of_endpoints(void **state)
+{
+	(void)state;
+	server_is = "web";
+	opened();
+	k->cfg.comments = BH_COMMENTS_NAMES;
+	bh_kernel_names(k, who, NULL);
+	assert_false(started());
+	apply(everything(15, ALL_PORTS), 1);
+	shown("list map ip " TABLE " peer", "comment \"shop/web\"");
+	not_shown("list map ip " TABLE " cell", "comment \"drop");
+	not_shown("list map ip " TABLE " contract_result", "http");
 	verified();
 }
 
@@ -111,6 +255,7 @@ static void changes_of_others_are_noticed(void **state)
 
 	(void)state;
 	started_plain();
+	assert_false(k->blind); /* rules come back as they were made */
 	apply(only_8001(), 1);
 	bump();
 	assert_false(monitor_says()); /* our own changes are nobody's business */
@@ -133,6 +278,42 @@ static void changes_of_others_are_noticed(void **state)
 	/* What is not ours does not matter. */
 	assert_int_equal(nft("add table ip theirs; add chain ip theirs c"), 0);
 	assert_false(monitor_says());
+}
+
+/* As many rules as before, and one of them is not ours. */
+static int replace_rule(const char *chain, const char *rule)
+{
+	return netlab_run(NETLAB_ROUTER,
+			  "h=$(nft -a list chain ip " TABLE " %s 2>/dev/null | "
+			  "sed -n 's/.* # handle //p' | sed -n 3p); "
+			  "nft replace rule ip " TABLE " %s handle $h %s",
+			  chain, chain, rule);
+}
+
+static void a_rule_in_place_of_ours(void **state)
+{
+	(void)state;
+	started_plain();
+	apply(only_8001(), 1);
+	bump();
+	assert_int_equal(replace_rule("forward", "accept"), 0);
+	assert_true(reaches(8002));
+	assert_true(monitor_says());
+	stale("chain 'ip forward': rule 2 is not the one we made");
+	assert_true(started());
+	verified();
+	bump();
+	assert_false(reaches(8002));
+
+	/* While no agent lives, too. */
+	assert_int_equal(replace_rule("forward", "accept"), 0);
+	k = bh_kernel_close(k);
+	opened();
+	k->caps.owner_persist = false;
+	assert_true(started());
+	verified();
+	assert_false(reaches(8002));
+	assert_false(apply(only_8001(), 1).changed);
 }
 
 static void errors_name_the_object(void **state)
@@ -319,7 +500,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(tables_of_others_are_not_touched, after),
 		cmocka_unit_test_teardown(everything_can_be_listed, after),
+		cmocka_unit_test_teardown(comments_say_whose_it_is, after),
+		cmocka_unit_test_teardown(comments_outlive_their_agent, after),
+		cmocka_unit_test_teardown(only_names_of_endpoints, after),
 		cmocka_unit_test_teardown(changes_of_others_are_noticed, after),
+		cmocka_unit_test_teardown(a_rule_in_place_of_ours, after),
 		cmocka_unit_test_teardown(errors_name_the_object, after),
 		cmocka_unit_test_teardown(epochs_go_round, after),
 		cmocka_unit_test_teardown(new_tables_trust_no_old_mark, after),

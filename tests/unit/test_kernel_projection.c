@@ -384,7 +384,12 @@ static void print_chain(const struct nlmsghdr *h, struct bh_buf *out)
 			      nftnl_chain_get_u32(c, NFTNL_CHAIN_HOOKNUM),
 			      nftnl_chain_get_s32(c, NFTNL_CHAIN_PRIO),
 			      nftnl_chain_get_u32(c, NFTNL_CHAIN_POLICY));
-	bh_buf_putc(out, '\n');
+	/* What nft(8) shows as its comment: type, length, text. */
+	if (!bh_nl_attr(h, NFTA_CHAIN_USERDATA))
+		fail_msg("chain %s has no comment (dataplane/kernel/comment.c)",
+			 nftnl_chain_get_str(c, NFTNL_CHAIN_NAME));
+	bh_buf_printf(out, " \"%s\"\n",
+		      (const char *)mnl_attr_get_payload(bh_nl_attr(h, NFTA_CHAIN_USERDATA)) + 2);
 	nftnl_chain_free(c);
 }
 

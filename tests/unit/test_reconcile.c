@@ -49,7 +49,10 @@ static struct {
 	unsigned epoch;
 	const struct bh_addrtable *table;
 	uint32_t a_at_publish, a_at_apply; /* class of 10.0.0.1 in the workers' table */
-	int64_t now, wake;                 /* time of day, and when it is waited for */
+	bh_who_fn who;
+	void *who_arg;
+	char name[64];     /* of 10.0.0.1, as told while the kernel was */
+	int64_t now, wake; /* time of day, and when it is waited for */
 	bh_wallclock_fn clock_fn;
 	void *clock_arg;
 } fake;
@@ -86,12 +89,30 @@ int bh_pool_publish(struct bh_pool *p, const struct bh_ruleset *rs, struct bh_ad
 	return fake.publish_fails ? bh_err_set(err, fake.publish_fails, "no answer") : 0;
 }
 
-int bh_kernel_apply(struct bh_kernel *k, const struct bh_ruleset *rs,
-		    const struct bh_addr_class *addrs, size_t n_addrs, const struct bh_guard *guard,
-		    size_t n_guard, struct bh_kernel_change *ret, struct bh_err *err)
+void bh_kernel_names(struct bh_kernel *k, bh_who_fn who, void *arg)
 {
+	fake.who = who;
+	fake.who_arg = arg;
+}
+
+void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a)
+{
+	char text[BH_ADDR_STRLEN];
+	size_t n = strlen(fake.calls);
+
+	(void)snprintf(fake.calls + n, sizeof(fake.calls) - n, "renamed(%s) ",
+		       bh_addr_format(a, text));
+}
+
+int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
+		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
+		    struct bh_kernel_change *ret, struct bh_err *err)
+{
+	const struct bh_addr a = addr_a();
+
 	note("apply", bh_ruleset_revision(rs));
 	fake.a_at_apply = class_of_a();
+	fake.who(fake.who_arg, &a, fake.name, sizeof(fake.name));
 	ret->needs_bump = fake.needs_bump;
 	return fake.apply_fails ? bh_err_set(err, fake.apply_fails, "no memory for a set") : 0;
 }
@@ -291,6 +312,30 @@ static void test_addresses_come_early_and_go_late(void **state)
 	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
 	assert_int_not_equal(fake.a_at_apply, 0);
 	assert_int_equal(class_of_a(), 0);
+}
+
+/* The address is all that the kernel decides by; who has it is what its comment says. */
+static void test_an_address_that_changes_hands(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "a", "web", "10.0.0.1");
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.name, "shop/a");
+	assert_null(strstr(fake.calls, "renamed"));
+	fake.calls[0] = '\0';
+	bh_endpoints_remove(f->eps, bh_endpoints_find(f->eps, "net", "a", "eth0"));
+	add(f, "c", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_non_null(strstr(fake.calls, "renamed(10.0.0.1) apply"));
+	assert_string_equal(fake.name, "shop/c");
+	/* The same one again is nothing to tell. */
+	fake.calls[0] = '\0';
+	bh_endpoints_remove(f->eps, bh_endpoints_find(f->eps, "net", "c", "eth0"));
+	add(f, "c", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_null(strstr(fake.calls, "renamed"));
 }
 
 static void test_another_class_means_another_table(void **state)
@@ -552,6 +597,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_other_labels_at_the_same_address, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_addresses_come_early_and_go_late, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_an_address_that_changes_hands, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_another_class_means_another_table, setup,
 						teardown),

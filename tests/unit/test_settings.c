@@ -72,6 +72,32 @@ static void test_what_is_no_address(void **state)
 	}
 }
 
+static void test_comments(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		enum bh_comments want;
+	} cases[] = {
+		{ "nodeName: n1\n", 0, BH_COMMENTS_FULL },
+		{ "nftComments: full\n", 0, BH_COMMENTS_FULL },
+		{ "nftComments: names\n", 0, BH_COMMENTS_NAMES },
+		{ "nftComments: off\n", 0, BH_COMMENTS_OFF },
+		{ "nftComments: \"off\"\n", 0, BH_COMMENTS_OFF },
+		{ "nftComments: some\n", -EINVAL, BH_COMMENTS_FULL },
+		{ "nftComments: [off]\n", -EINVAL, BH_COMMENTS_FULL },
+		{ "nftComments: 1\n", -EINVAL, BH_COMMENTS_FULL },
+		{ "nftComments: ~\n", -EINVAL, BH_COMMENTS_FULL },
+	};
+
+	for (size_t i = 0; i < BH_ARRAY_SIZE(cases); i++) {
+		bh_cleanup(bh_settings_done) struct bh_settings s = { .run_dir = NULL };
+
+		read_settings(&s, cases[i].text, cases[i].r);
+		assert_int_equal(s.comments, cases[i].want);
+	}
+}
+
 static void test_resolv_conf(void **state)
 {
 	bh_cleanup(bh_buf_done) struct bh_buf b = BH_BUF_INIT;
@@ -108,6 +134,7 @@ int main(void)
 		cmocka_unit_test(test_ranges_and_resolvers),
 		cmocka_unit_test(test_no_resolvers_is_said),
 		cmocka_unit_test(test_what_is_no_address),
+		cmocka_unit_test(test_comments),
 		cmocka_unit_test(test_resolv_conf),
 	};
 
