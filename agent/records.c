@@ -578,10 +578,7 @@ static void wait_for_finding(struct bh_records *rs, int64_t wall_us, const struc
 	write_refused(rs, wall_us, p, 1, g, true);
 }
 
-/*
- * ARP, neighbour discovery, multicast listener reports and the like, to groups of the link: every stack sends them when
- * an interface comes up. That they do not pass the quarantine violates nobody's policy; the kernel counts them.
- */
+/* ARP, neighbour discovery, reports to groups: every stack sends them when it comes up, and the kernel counts them. */
 static bool is_link_housekeeping(const struct bh_refused *p)
 {
 	const uint8_t *d = p->dst.bytes;
@@ -603,11 +600,12 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 
 	if (is_link_housekeeping(p))
 		return;
-	if (bh_refused_by_guard(p) || !judged_by_worker) {
-		if (bh_refused_by_guard(p))
-			bh_records_guarded(rs->log, bh_history_newest(rs->history), wall_us, p);
-		else
-			write_refused(rs, wall_us, p, 1, g, false);
+	if (bh_refused_by_guard(p)) {
+		bh_records_guarded(rs->log, bh_history_newest(rs->history), wall_us, p);
+		return;
+	}
+	if (!judged_by_worker) {
+		write_refused(rs, wall_us, p, 1, g, false);
 		return;
 	}
 	flow = flow_key(&p->src, &p->dst, p->l4, p->sport, p->dport);

@@ -33,7 +33,8 @@
 #define KEY_MAC  4 /* behind the interface; padded to 8 bytes */
 #define KEY_ADDR 12
 
-void bh_guard_link_local(const uint8_t mac[6], uint8_t *ret)
+/* The link-local address that a MAC gives (RFC 4291, appendix A). @ret: 16 bytes */
+static void link_local(const uint8_t mac[6], uint8_t *ret)
 {
 	const uint8_t addr[16] = {
 		0xfe,          0x80,   0,      0,    0,    0,      0,      0,
@@ -73,7 +74,7 @@ static void add_entry(struct run *r, const struct bh_guard *g)
 		add(r, g, NULL);
 		break;
 	case BH_KSET_GUARD_LL:
-		bh_guard_link_local(g->mac, local);
+		link_local(g->mac, local);
 		if (g->has_mac)
 			add(r, g, local);
 		break;

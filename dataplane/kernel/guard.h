@@ -45,7 +45,4 @@ int bh_guard_diff(const struct bh_guard_held *from, const struct bh_guard_held *
 		  const struct bh_kernel_caps *caps, struct bh_projection *ret_from,
 		  struct bh_projection *ret_to) bh_must_check;
 
-/* The link-local address that a MAC gives (RFC 4291, appendix A). @ret: 16 bytes */
-void bh_guard_link_local(const uint8_t mac[6], uint8_t *ret);
-
 #endif

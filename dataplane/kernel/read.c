@@ -255,7 +255,7 @@ static bool has_set(enum bh_kset s, unsigned table, uint32_t format)
 {
 	if (s == BH_KSET_PORT_ICMP && format == BH_STATE_FORMAT_FIRST)
 		return false;
-	if (bh_kset_is_guard(s) && format != BH_STATE_FORMAT_NUMBER)
+	if (bh_kset_is_guard(s) && format <= BH_STATE_FORMAT_NO_GUARD)
 		return false;
 	return bh_kset_is_in(s, bh_table_family(table));
 }
