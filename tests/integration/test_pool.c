@@ -228,6 +228,9 @@ static bool alive(int pid)
 	return kill(pid, 0) == 0;
 }
 
+/* What a test that tries another program puts aside. */
+static char real_worker[sizeof(((struct scene *)0)->worker)];
+
 static int end_scene(void **state)
 {
 	struct scene *s = &scene;
@@ -236,6 +239,11 @@ static int end_scene(void **state)
 		(void)open_pool(s, 2, 64, NULL);
 	bh_pool_stop_workers(s->pool);
 	close_pool(s);
+	if (real_worker[0]) { /* another one was tried */
+		(void)unlink(s->worker);
+		memcpy(s->worker, real_worker, sizeof(s->worker));
+		real_worker[0] = '\0';
+	}
 	s->findings = s->restarts = s->last_pkts = 0;
 	s->lost = 0;
 	s->order_broken = false;
@@ -369,6 +377,28 @@ static void a_hung_worker_is_ended(void **state)
 	start(s, 1);
 	transmit(s, 0, "!L");
 	turn(s, &s->restarts, 1, 15000);
+	assert_int_equal(s->restarts, 1);
+	assert_true(passes(s, 0, 'P'));
+}
+
+static void a_worker_that_starts_slowly_is_waited_for(void **state)
+{
+	struct scene *s = &scene;
+	char script[800], path[sizeof(s->worker)];
+	int pid;
+
+	/* Longer than one that hangs may be silent. */
+	(void)snprintf(path, sizeof(path), "%.63s/slow", s->dir);
+	(void)snprintf(script, sizeof(script), "#!/bin/sh\nsleep 7\nexec %.511s \"$@\"\n",
+		       s->worker);
+	assert_int_equal(bh_file_write(path, script, strlen(script), 0700, NULL), 0);
+	memcpy(real_worker, s->worker, sizeof(s->worker));
+	memcpy(s->worker, path, sizeof(path));
+	start(s, 1);
+	pid = worker(s, 0).pid;
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	turn(s, &s->restarts, 1, 20000);
+	wait_for_revision(s, 0, 1);
 	assert_int_equal(s->restarts, 1);
 	assert_true(passes(s, 0, 'P'));
 }
@@ -636,6 +666,7 @@ int main(void)
 		ENDS(packets_of_the_dead_are_dropped),
 		ENDS(a_crashing_packet_does_not_stop_the_queue),
 		ENDS(a_hung_worker_is_ended),
+		ENDS(a_worker_that_starts_slowly_is_waited_for),
 		ENDS(rules_reach_a_worker_that_dies_meanwhile),
 		ENDS(findings_wait_for_an_answer_to_publish),
 		ENDS(workers_outlive_the_agent),
