@@ -27,6 +27,7 @@ def test_tables_have_no_owner(agent):
     """From Linux 6.9 on tables outlive their owner; before, ours have none, and what others change is put right."""
     assert agent.status()["kernel"]["owner"] == "none"
     for family in ("ip", "ip6"):
-        run(*agent.command("nft", "add", "chain", family, "bulkhead", "theirs"))
+        run(*agent.command("nft", "insert", "rule", family, "bulkhead", "forward", "accept", "comment", "theirs"))
     wait_for("the tables stand as they were",
-             lambda: "theirs" not in run(*agent.command("nft", "list", "chains")).stdout)
+             lambda: "theirs" not in run(*agent.command("nft", "list", "ruleset")).stdout)
+    wait_for("the time is recorded", lambda: agent.records(kind="loss"))
