@@ -28,11 +28,12 @@
 #include "common/banned.h"
 
 #define QUEUE_MAXLEN 4096U
-#define HELLO_MS     5000 /* tables are taken and zeroed, nDPI is read in */
-#define ADOPT_MS     2000
-#define PUBLISH_MS   2000
-#define TICK_MS      1000
-#define SILENT_MAX   5U
+/* Tables are taken and zeroed, nDPI is read in: a tenth of a second, and many of them where a host is just booting. */
+#define HELLO_MS   30000
+#define ADOPT_MS   2000
+#define PUBLISH_MS 2000
+#define TICK_MS    1000
+#define SILENT_MAX 5U
 
 /* ---- telling ---- */
 
@@ -158,14 +159,17 @@ static void read_queue_stats(struct bh_pool *p, bool tell)
 	}
 }
 
-/* A worker that hangs keeps every packet of its queue: five questions without an answer end it. */
+/*
+ * A worker that hangs keeps every packet of its queue: five questions without an answer end it. One that is still
+ * starting has as long as at the start of the pool: to begin anew would not make it faster.
+ */
 static void ask(struct bh_pool_slot *s)
 {
 	struct bh_wmsg m;
 
 	if (s->pidfd < 0)
 		return;
-	if (s->silent >= SILENT_MAX) {
+	if (s->silent >= (s->greeted ? SILENT_MAX : HELLO_MS / TICK_MS)) {
 		bh_error("worker %u (process %d) does not answer: it is ended and replaced",
 			 s->index, (int)s->pid);
 		bh_os_kill(s->pidfd);

@@ -305,6 +305,7 @@ static void on_hello(struct bh_pool_slot *s, struct bh_os_msg *msg)
 		return;
 	}
 	s->greeted = true;
+	s->silent = 0;
 	s->info.connected = true;
 	s->info.revision = msg->m.hello.revision;
 	if (s->died_at) {

@@ -19,24 +19,25 @@ from pathlib import Path
 ROOT = Path(os.environ.get("BH_SOURCE_ROOT", Path(__file__).resolve().parents[2]))
 BUILD = Path(os.environ.get("BH_BUILD_ROOT", ROOT / "build"))
 CLI, AGENT, CNI = BUILD / "cli/bulkhead", BUILD / "agent/bulkheadd", BUILD / "cni/bulkhead-cni"
+SLOW = int(os.environ.get("BH_TEST_SLOW", 1))  # how many times as long everything may take
 _serial = itertools.count(1)
 
 
 def wait_for(what, condition, timeout=10.0):
     """Waits until condition() is true and returns its value; fails with `what` after the deadline."""
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.01)
+            raise AssertionError(f"not within {timeout * SLOW} s: {what}")
+        time.sleep(0.01 * SLOW)
 
 
 def run(*args, check=True, timeout=30, stdin="", **kwargs):
-    done = subprocess.run([str(a) for a in args], input=stdin, capture_output=True, text=True, timeout=timeout,
-                          **kwargs)
+    done = subprocess.run([str(a) for a in args], input=stdin, capture_output=True, text=True,
+                          timeout=timeout * SLOW, **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, args))}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -77,7 +78,7 @@ class Netns:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(int(pid), signal.SIGKILL)
         for child in self.children:
-            child.wait(timeout=10)
+            child.wait(timeout=10 * SLOW)
         run("ip", "netns", "del", self.name, check=False)
 
 
@@ -148,11 +149,11 @@ class Host:
 
     def kill_agent(self):
         os.kill(self.agent.pid, signal.SIGKILL)
-        self.agent.wait(timeout=10)
+        self.agent.wait(timeout=10 * SLOW)
 
     def stop_agent(self):
         os.kill(self.agent.pid, signal.SIGTERM)
-        assert self.agent.wait(timeout=10) == 0
+        assert self.agent.wait(timeout=10 * SLOW) == 0
 
     # -- what it says
     def cli(self, *args, check=True, **kwargs):
@@ -272,7 +273,7 @@ def nginx(container, folder, port=80):
 
 def http_get(container, address, path="/", port=80, timeout=2):
     """True if the request was answered."""
-    done = container.run("curl", "-gsf", "-o", "/dev/null", "--connect-timeout", timeout, "-m", timeout + 3,
+    done = container.run("curl", "-gsf", "-o", "/dev/null", "--connect-timeout", timeout, "-m", timeout + 3 * SLOW,
                          url(address, path, port), check=False)
     return done.returncode == 0
 

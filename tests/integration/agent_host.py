@@ -24,6 +24,7 @@ AGENT = BUILD / "agent/bulkheadd"
 WORKER = BUILD / "dataplane/worker/bulkhead-worker"
 QUARANTINE, MANAGED = 0x42480001, 0x42480002
 CONTAINER_MAC = "02:00:00:00:00:01"
+SLOW = int(os.environ.get("BH_TEST_SLOW", 1))  # how many times as long everything may take
 _serial = itertools.count(1)
 
 POLICY = """apiVersion: networking.k8s.io/v1
@@ -43,18 +44,18 @@ def policy(name="web", port=80):
 
 
 def wait_for(what, condition, timeout=10.0):
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout * SLOW
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(0.01)
+            raise AssertionError(f"not within {timeout * SLOW} s: {what}")
+        time.sleep(0.01 * SLOW)
 
 
 def run(*args, check=True, **kwargs):
-    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=60, **kwargs)
+    done = subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=60 * SLOW, **kwargs)
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(map(str, args))}: {done.returncode}\n{done.stdout}{done.stderr}")
     return done
@@ -67,7 +68,7 @@ class UnixHTTP(http.client.HTTPConnection):
 
     def connect(self):
         self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
+        self.sock.settimeout(self.timeout * SLOW)
         self.sock.connect(self.path)
 
 
@@ -114,11 +115,11 @@ class Agent:
 
     def kill(self):
         os.kill(self.child.pid, signal.SIGKILL)
-        self.child.wait(timeout=10)
+        self.child.wait(timeout=10 * SLOW)
 
     def stop(self):
         os.kill(self.child.pid, signal.SIGTERM)
-        return self.child.wait(timeout=10)
+        return self.child.wait(timeout=10 * SLOW)
 
     def log_text(self):
         return self.log.read_text(errors="replace")
@@ -128,7 +129,7 @@ class Agent:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), signal.SIGKILL)
         if self.child:
-            self.child.wait(timeout=10)
+            self.child.wait(timeout=10 * SLOW)
         run("ip", "netns", "del", self.ns, check=False)
         shutil.rmtree(self.dir)
 
@@ -175,7 +176,7 @@ class Agent:
     def send(self, data, fds=(), half_close=False):
         """Raw bytes in, all bytes out."""
         s = socket.socket(socket.AF_UNIX)
-        s.settimeout(20)
+        s.settimeout(20 * SLOW)
         s.connect(str(self.dir / "run/cni.sock"))
         with s:
             socket.send_fds(s, [data], list(fds)) if fds else s.sendall(data)

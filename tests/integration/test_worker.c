@@ -28,6 +28,7 @@
 #include "dataplane/worker/pool.h"
 #include "policy/compile.h"
 #include "policy/load.h"
+#include "tests/lib/slow.h"
 
 static const char manifests[] = "apiVersion: bulkhead.network/v1alpha1\n"
 				"kind: Endpoint\n"
@@ -83,7 +84,7 @@ static void on_restarted(void *arg, unsigned worker, int status, bh_msec_t gap_m
 
 static void turn(const unsigned *counter, unsigned n, int ms)
 {
-	bh_msec_t end = bh_clock_now() + ms;
+	bh_msec_t end = bh_clock_now() + slow(ms);
 
 	while (*counter < n && bh_clock_now() < end)
 		assert_int_equal(bh_loop_once(scene.loop, 5), 0);
@@ -126,7 +127,7 @@ static void judges_by_what_is_spoken(void **state)
 	for (unsigned six = 0; six < 2; six++) {
 		unsigned before = scene.findings;
 
-		assert_true(passes(six, query, sizeof(query) - 1, 1000));
+		assert_true(passes(six, query, sizeof(query) - 1, slow(1000)));
 		assert_false(passes(six, torrent, sizeof(torrent) - 1, 50));
 		turn(&scene.findings, before + 1, 2000);
 		assert_int_equal(scene.findings, before + 1);
@@ -145,7 +146,7 @@ static void a_thousand_flows(void **state)
 	struct bh_pool_worker w;
 
 	for (int i = 0; i < 1000; i++)
-		assert_true(passes(i & 1, query, sizeof(query) - 1, 1000));
+		assert_true(passes(i & 1, query, sizeof(query) - 1, slow(1000)));
 	bh_pool_get(scene.pool, 0, &w);
 	assert_int_equal(w.stats.verdict_errors, 0);
 	assert_int_equal(w.restarts, 0);
@@ -163,7 +164,7 @@ static void killed_and_serving_again(void **state)
 		bh_pool_get(scene.pool, 0, &w);
 		assert_int_equal(kill(w.pid, SIGKILL), 0);
 		begin = bh_clock_now();
-		while (!came && bh_clock_now() < begin + 10000) {
+		while (!came && bh_clock_now() < begin + slow(10000)) {
 			(void)bh_loop_once(scene.loop, 0);
 			came = passes(0, query, sizeof(query) - 1, 2);
 		}
@@ -175,7 +176,7 @@ static void killed_and_serving_again(void **state)
 	}
 	print_message("# gap after SIGKILL, with nDPI: mean %lld ms, worst %lld ms\n",
 		      (long long)sum / 4, (long long)worst);
-	assert_true(worst < 1000);
+	assert_true(worst < slow(1000));
 	assert_false(passes(0, torrent, sizeof(torrent) - 1, 50));
 }
 

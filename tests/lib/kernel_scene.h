@@ -22,6 +22,7 @@
 #include "dataplane/marks.h"
 #include "tests/lib/hand.h"
 #include "tests/lib/netlab.h"
+#include "tests/lib/slow.h"
 #include "tests/lib/teller.h"
 
 #define TABLE      "bhk_traffic"
@@ -190,7 +191,7 @@ static inline struct bh_kernel_change apply(void)
 /* The next report, within two seconds. */
 static inline const struct bh_refused *next_log(void)
 {
-	bh_msec_t end = bh_clock_now() + 2000;
+	bh_msec_t end = bh_clock_now() + slow(2000);
 
 	while (s.read == s.n_logs && bh_clock_now() < end) {
 		struct pollfd p = { .fd = bh_nflog_fd(s.log), .events = POLLIN };

@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/slow.h"
+
 static const char *const suffix[NETLAB_ENDS] = { "c", "r", "s" };
 static char lab_prefix[32];
 #define SOCKETS_MAX 1024
@@ -254,7 +256,7 @@ static int wait_for(int fd, short events, int timeout_ms)
 {
 	struct pollfd p = { .fd = fd, .events = events };
 
-	return poll(&p, 1, timeout_ms);
+	return poll(&p, 1, slow(timeout_ms));
 }
 
 int netlab_connect(enum netlab_end from, enum netlab_end to, int family, int type, uint16_t port,
