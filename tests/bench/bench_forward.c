@@ -75,7 +75,7 @@ static unsigned frame(const struct path *p, unsigned n, bool reply, uint8_t flag
 {
 	/* The router's links have these: tests/bench/dataplane. */
 	static const uint8_t to_r0[] = { 2, 0, 0, 0, 0, 0xf0 }, to_r1[] = { 2, 0, 0, 0, 0, 0xf1 };
-	static const uint8_t from[] = { 2, 0, 0, 0, 0, 0xee };
+	static const uint8_t from_c0[] = METER_CLIENT_MAC, from_s0[] = METER_SERVER_MAC;
 	const unsigned len = flags & TH_PUSH ? DATA : 0, l4 = (unsigned)sizeof(struct tcphdr) + len;
 	uint8_t ends[2][16], *l3 = f + ETH_HLEN;
 	const uint8_t *src = ends[reply ? 1 : 0], *dst = ends[reply ? 0 : 1];
@@ -91,7 +91,7 @@ static unsigned frame(const struct path *p, unsigned n, bool reply, uint8_t flag
 	(void)shape_addr(opt.family, true, server, ends[1]);
 
 	memcpy(f, reply ? to_r1 : to_r0, ETH_ALEN);
-	memcpy(f + ETH_ALEN, from, ETH_ALEN);
+	memcpy(f + ETH_ALEN, reply ? from_s0 : from_c0, ETH_ALEN);
 	f[12] = opt.family == 4 ? 0x08 : 0x86;
 	f[13] = opt.family == 4 ? 0x00 : 0xdd;
 	if (opt.family == 4) {

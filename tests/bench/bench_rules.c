@@ -2,14 +2,16 @@
 /*
  * tests/bench/bench_rules.c - brings the policies of a shape into a router; what that takes, and what changes take
  *
- *	bench_rules product NAME ENDPOINTS POLICIES in|both CHANGES	into the tables of the router of topology NAME
+ *	bench_rules product NAME ENDPOINTS POLICIES in|both|guarded CHANGES	into the tables of the router of topology NAME
  *	bench_rules linear ENDPOINTS POLICIES		the same policies for iptables-nft-restore: a rule for each pair
  *	bench_rules chains ENDPOINTS POLICIES		and for nft -f: a chain for each endpoint, found by a verdict map
  *
  * `product` goes the way of the agent: bh_compile*() -> bh_kernel_apply() -> bh_kernel_bump() where one is due. The tables
- * stay when the program ends. CHANGES times each: a local endpoint with labels that are known comes, and goes; a policy
+ * stay when the program ends. Local endpoints have links that the guard knows; guarded: so have the hosts that talk. CHANGES times each: a local endpoint with labels that are known comes, and goes; a policy
  * changes its port. It writes one line of JSON: milliseconds of the parts of each.
  */
+#include <net/if.h>
+
 #include "common/util.h"
 #include "dataplane/kernel/kernel.h"
 #include "policy/compile.h"
@@ -80,8 +82,13 @@ struct world {
 	size_t n_eps;
 	struct bh_compiler *compiler;
 	struct bh_kernel *kernel;
+	struct bh_guard *guard;
+	size_t n_guard;
 	uint64_t revision;
 };
+
+/* Links of local endpoints, which are not there: numbers above those of the router's. */
+#define LINKS 1000U
 
 /* Milliseconds. */
 struct took {
@@ -103,7 +110,9 @@ static void into_kernel(struct world *w, const struct bh_compiled *c, double sta
 	struct bh_err err = { .code = 0 };
 	double compiled = meter_now(), applied;
 
-	ok(bh_kernel_apply(w->kernel, c->rules, c->addrs, c->n_addrs, &change, &err), &err);
+	ok(bh_kernel_apply(w->kernel, c->rules, c->addrs, c->n_addrs, w->guard, w->n_guard, &change,
+			   &err),
+	   &err);
 	applied = meter_now();
 	if (change.needs_bump)
 		ok(bh_kernel_bump(w->kernel, &err), &err);
@@ -111,16 +120,64 @@ static void into_kernel(struct world *w, const struct bh_compiled *c, double sta
 			      (meter_now() - applied) / 1e6 };
 }
 
+static void guard_add(struct world *w, const struct bh_endpoint *ep, uint32_t link)
+{
+	w->guard[w->n_guard++] = (struct bh_guard){
+		.ifindex = link,
+		.has_mac = true,
+		.routed = true,
+		.mac = { 2, 1, (uint8_t)(link >> 24), (uint8_t)(link >> 16), (uint8_t)(link >> 8),
+			 (uint8_t)link },
+		.addrs = ep->addrs,
+		.n_addrs = ep->n_addrs,
+	};
+}
+
+/* The router's own links are those of an endpoint that has the addresses of all who talk. */
+static void guard_router(struct world *w)
+{
+	static const uint8_t macs[2][6] = { METER_CLIENT_MAC, METER_SERVER_MAC };
+
+	for (unsigned server = 0; server < 2; server++) {
+		struct bh_addr *addrs = calloc(2 * FEW, sizeof(*addrs));
+		struct bh_guard *g = &w->guard[w->n_guard++];
+		uint8_t bytes[16];
+
+		if (!addrs)
+			meter_die("memory");
+		for (unsigned i = 0; i < FEW; i++) {
+			(void)shape_addr(4, server, i, bytes);
+			addrs[2 * i] = bh_addr_from_v4(bytes);
+			(void)shape_addr(6, server, i, bytes);
+			addrs[2 * i + 1] = bh_addr_from_v6(bytes);
+		}
+		*g = (struct bh_guard){
+			.ifindex = if_nametoindex(server ? "r1" : "r0"),
+			.has_mac = true,
+			.routed = true,
+			.addrs = addrs,
+			.n_addrs = 2UL * FEW,
+		};
+		memcpy(g->mac, macs[server], sizeof(g->mac));
+	}
+}
+
 static struct took endpoint_change(struct world *w, const struct bh_endpoint *ep)
 {
 	const struct bh_endpoint_change change = { (uint32_t)w->n_eps, ep };
+	size_t n_guard = w->n_guard;
 	bh_cleanup(bh_compiled_done) struct bh_compiled c = { .rules = NULL };
 	struct bh_err err = { .code = 0 };
 	struct took took;
 	double start = meter_now();
 
 	ok(bh_compile_endpoints(w->compiler, &change, 1, ++w->revision, &c, &err), &err);
+	/* Its place is behind the others. */
+	if (ep)
+		guard_add(w, ep, LINKS + (uint32_t)w->n_eps);
 	into_kernel(w, &c, start, &took);
+	/* When it goes, its link does. */
+	w->n_guard = n_guard;
 	return took;
 }
 
@@ -157,7 +214,7 @@ static void print_took(const char *name, const struct took *v, unsigned n)
 	print_part("bump", v, n, offsetof(struct took, bump), "}");
 }
 
-static struct took load(struct world *w)
+static struct took load(struct world *w, bool guarded)
 {
 	bh_cleanup(bh_compiled_done) struct bh_compiled c = { .rules = NULL };
 	struct bh_compile_input in = { .revision = ++w->revision };
@@ -169,12 +226,18 @@ static struct took load(struct world *w)
 	w->set = world_policies(&w->shape);
 	w->n_eps = w->shape.clients + w->shape.servers;
 	w->eps = calloc(w->n_eps, sizeof(struct bh_endpoint *));
-	if (!w->eps)
+	w->guard = calloc(w->n_eps + 3, sizeof(*w->guard));
+	if (!w->eps || !w->guard)
 		meter_die("memory");
+	if (guarded)
+		guard_router(w);
 	for (unsigned i = 0; i < w->n_eps; i++)
 		w->eps[i] = i < w->shape.clients
 				? world_endpoint(&w->shape, false, i)
 				: world_endpoint(&w->shape, true, i - w->shape.clients);
+	for (unsigned i = 0; i < w->n_eps; i++)
+		if (w->eps[i]->local)
+			guard_add(w, w->eps[i], LINKS + i);
 	in.set = w->set;
 	in.eps = w->eps;
 	in.n_eps = w->n_eps;
@@ -213,7 +276,7 @@ static void changes(struct world *w, unsigned n)
 	print_took("policy", policy, n);
 }
 
-static int product(const char *name, const struct shape *shape, unsigned n)
+static int product(const char *name, const struct shape *shape, bool guarded, unsigned n)
 {
 	const struct bh_kernel_config cfg = {
 		.table = RULES_TABLE,
@@ -231,7 +294,7 @@ static int product(const char *name, const struct shape *shape, unsigned n)
 	meter_enter(name, 'r');
 	ok(bh_kernel_open(&cfg, &w.kernel, &err), &err);
 	ok(bh_kernel_start(w.kernel, &adopted, &err), &err);
-	took = load(&w);
+	took = load(&w, guarded);
 	print_took("load", &took, 1);
 	if (n > 0)
 		changes(&w, n);
@@ -260,7 +323,7 @@ int main(int argc, char **argv)
 	if (bh_streq(what, "product") && argc == 7) {
 		s = shape_of(number(argv[3], 2 * FEW), number(argv[4], FEW),
 			     bh_streq(argv[5], "both"));
-		return product(argv[2], &s, number(argv[6], 0));
+		return product(argv[2], &s, bh_streq(argv[5], "guarded"), number(argv[6], 0));
 	}
 	if (argc == 4 && (bh_streq(what, "linear") || bh_streq(what, "chains"))) {
 		s = shape_of(number(argv[2], 2 * FEW), number(argv[3], FEW), false);
@@ -270,7 +333,8 @@ int main(int argc, char **argv)
 			print_chains(&s);
 		return 0;
 	}
-	(void)fprintf(stderr, "usage: bench_rules product NAME ENDPOINTS POLICIES in|both CHANGES\n"
-			      "       bench_rules linear|chains ENDPOINTS POLICIES\n");
+	(void)fprintf(stderr,
+		      "usage: bench_rules product NAME ENDPOINTS POLICIES in|both|guarded CHANGES\n"
+		      "       bench_rules linear|chains ENDPOINTS POLICIES\n");
 	return 2;
 }

@@ -26,6 +26,15 @@
 
 #include "tests/bench/shape.h"
 
+#define METER_CLIENT_MAC            \
+	{                           \
+		2, 0, 0, 0, 0, 0xc0 \
+	}
+#define METER_SERVER_MAC            \
+	{                           \
+		2, 0, 0, 0, 0, 0x50 \
+	}
+
 __attribute__((noreturn)) static inline void meter_die(const char *what)
 {
 	(void)fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, strerror(errno));
