@@ -431,6 +431,26 @@ def test_what_the_node_opens_is_judged(scene, family):
     assert not topo.http_get(node, address) and topo.http_get(node, scene.web.addrs[family])
 
 
+def test_a_port_that_a_proxy_of_the_host_publishes(scene, family):
+    """What comes in by it starts on the host, whoever it is from: an isolated container is safe from it by hostToContainer."""
+    node, own = scene.netns, NODE_ADDRESS[family]
+    node.run("ip", "addr", "add", own, "dev", "lo")
+    judged = scene.containers["judged"] = topo.Container(scene, "judged", {"app": "web"})
+    judged.add(hostToContainer="policy")
+    topo.nginx(judged, scene.dir / "judged")
+    for port, c in ((8090, scene.web), (8091, judged)):
+        node.start("socat", f"TCP{family}-LISTEN:{port},fork,reuseaddr", f"TCP{family}:[{c.addrs[family]}]:80"
+                   if family == 6 else f"TCP4:{c.addrs[4]}:80")
+        node.wait_listen(port)
+    scene.apply(JUDGED.format(rule="from: [{podSelector: {matchLabels: {role: client}}}], "))
+    assert not topo.http_get(scene.intruder, scene.web.addrs[family])
+    assert topo.http_get(scene.intruder, own, port=8090) and not topo.http_get(scene.intruder, own, port=8091)
+    assert topo.http_get(scene.client, judged.addrs[family])
+    record = scene.wait_record(src__kind="node", dst__name="judged", flow__ipv=family)
+    assert record["reason"] == "default_deny"
+    assert "the node that shop/judged runs on, which only rules without peers and entity" in record["verdicts"][0]["text"]
+
+
 def test_a_container_that_comes_back_from_another_network(scene, family):
     """The same container, its network's configuration changed in between."""
     node, c = scene.netns, topo.Container(scene, "again", {"app": "web"})
