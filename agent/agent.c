@@ -161,8 +161,11 @@ static int on_monitor(struct bh_source *s, int fd, uint32_t events, void *arg)
 
 	if (bh_kernel_monitor_read(a->kernel, &touched) < 0)
 		touched = true;
-	if (touched)
-		(void)bh_timer_set(a->verify, a->verify_wait, 0);
+	if (!touched)
+		return 0;
+	if (a->touched == 0)
+		a->touched = bh_clock_now();
+	(void)bh_timer_set(a->verify, a->verify_wait, 0);
 	return 0;
 }
 
@@ -173,8 +176,12 @@ static int on_verify(struct bh_source *s, void *arg)
 	bool adopted;
 	int r = bh_kernel_verify(a->kernel, &why);
 
-	if (r == 0)
+	if (r == 0) {
+		a->touched = 0;
 		return 0;
+	}
+	if (a->touched == 0)
+		a->touched = bh_clock_now();
 	bh_warning("our nftables objects were changed by somebody else: %s; they are repaired",
 		   bh_err_text(&why, r));
 	r = bh_kernel_start(a->kernel, &adopted, &err);
@@ -186,7 +193,9 @@ static int on_verify(struct bh_source *s, void *arg)
 			     ? BH_MIN(BH_MAX(a->verify_wait, VERIFY_MIN_MS) * 2, VERIFY_MAX_MS)
 			     : VERIFY_MIN_MS;
 	a->verified = bh_clock_now();
-	bh_vlog_loss(a->log, "tables_changed", 1);
+	bh_vlog_loss_open(a->log, "tables_changed", bh_clock_now() - a->touched);
+	if (r == 0)
+		a->touched = 0;
 	bh_agent_event(a, "agent", r == 0 ? "tables_repaired" : "tables_broken",
 		       json_pack("{s:s}", "text", bh_err_text(r == 0 ? &why : &err, r)));
 	if (r < 0) {
@@ -460,6 +469,17 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 	return r;
 }
 
+/* Nobody owns tables while no agent runs: somebody else removed them. */
+static void tell_gone(struct bh_agent *a, bh_msec_t open_ms)
+{
+	bh_warning(
+	    "our nftables tables of the agent before were removed: nothing was enforced for at "
+	    "most %lld ms",
+	    (long long)open_ms);
+	bh_vlog_loss_open(a->log, "tables_changed", open_ms);
+	bh_vlog_tick(a->log, bh_clock_now());
+}
+
 static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 {
 	struct bh_reconcile_config rc = { .loop = a->loop,
@@ -473,6 +493,7 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 					  .done = on_pass,
 					  .time = on_time,
 					  .arg = a };
+	int64_t seen;
 	int r;
 
 	a->around = bh_settings_surroundings(&a->cfg);
@@ -494,9 +515,12 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 	}
 	if (r < 0)
 		return r;
+	seen = bh_agent_last_seen(a);
 	bh_agent_find_unheard(a);
 	/* What fails here is tried again by itself, and said in status. */
 	(void)!bh_reconcile_now(a->rc, NULL);
+	if (!a->adopted && seen > 0)
+		tell_gone(a, (bh_clock_wall_us() - seen) / 1000);
 	return 0;
 }
 
@@ -670,5 +694,6 @@ int bh_agent_teardown(struct bh_agent *a, struct bh_err *err)
 		return r;
 	/* After the tables: no packet goes to a queue that nobody serves. */
 	stop_workers(a);
+	bh_agent_forget_refused(a);
 	return 0;
 }

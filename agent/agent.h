@@ -62,8 +62,9 @@ struct bh_agent {
 	uint64_t saved_revision;
 	bh_msec_t verify_wait; /* grows while somebody keeps changing our tables */
 	bh_msec_t verified;
-	bool heard; /* of refused packets, since others like them were asked for */
-	bool noted; /* refused packets, in the run folder */
+	bh_msec_t touched; /* our tables, by others, and not verified since; 0: not */
+	bool heard;        /* of refused packets, since others like them were asked for */
+	bool noted;        /* refused packets, in the run folder */
 	uint64_t noted_refused;
 	struct bh_proxies *proxies; /* NULL: they cannot be looked for */
 	size_t n_proxies;           /* that matter, at the last look */
@@ -104,6 +105,9 @@ void bh_agent_flush_records(struct bh_agent *a);
 /* Notes how many packets were refused so far; what an earlier agent noted, less than now, becomes a loss. */
 void bh_agent_note_refused(struct bh_agent *a);
 void bh_agent_find_unheard(struct bh_agent *a);
+/* When an earlier agent of this boot was last seen alive, wall clock in microseconds; 0: there was none. */
+int64_t bh_agent_last_seen(const struct bh_agent *a);
+void bh_agent_forget_refused(const struct bh_agent *a);
 
 /* Writes the present revision down, if it is not. */
 void bh_agent_save_revision(struct bh_agent *a);

@@ -5,10 +5,16 @@
  * The kernel goes on refusing when the agent is gone, and its packet log has no listener then. Its counters go on, too.
  * So their sum is noted in the run folder once a second, and the next agent records the difference as a loss. An agent
  * that was killed has recorded some of the last second already: the loss is said too large then, never too small.
+ *
+ * The file also tells that there was an agent, and until when: nobody owns its tables once it is gone, so that others
+ * can remove them. The next one finds none then, and has to say for how long at most nothing was enforced.
  */
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "agent/agent.h"
 #include "common/file.h"
@@ -50,8 +56,10 @@ void bh_agent_note_refused(struct bh_agent *a)
 	/* Repeats whose number is in no record yet would be gone with us. */
 	bh_vlog_stats_get(a->log, &log);
 	sum -= log.counted < sum ? log.counted : sum;
-	if (a->noted && sum == a->noted_refused)
+	if (a->noted && sum == a->noted_refused) {
+		(void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 		return;
+	}
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return;
@@ -61,6 +69,28 @@ void bh_agent_note_refused(struct bh_agent *a)
 		a->noted = true;
 		a->noted_refused = sum;
 	}
+}
+
+int64_t bh_agent_last_seen(const struct bh_agent *a)
+{
+	bh_autofree char *path = counted_path(a);
+	struct timespec up;
+	struct stat st;
+	int64_t at;
+
+	if (!path || lstat(path, &st) < 0 || clock_gettime(CLOCK_BOOTTIME, &up) < 0)
+		return 0;
+	at = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+	/* A run folder that outlives a boot: tables do not. */
+	return bh_clock_wall_us() - at < (int64_t)up.tv_sec * 1000000 ? at : 0;
+}
+
+void bh_agent_forget_refused(const struct bh_agent *a)
+{
+	bh_autofree char *path = counted_path(a);
+
+	if (path)
+		(void)unlink(path);
 }
 
 static void forget(void *arg, const struct bh_refused *r, uint64_t n)

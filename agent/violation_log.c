@@ -54,6 +54,7 @@ struct entry {
 struct loss {
 	const char *cause;
 	uint64_t n;
+	int64_t open_ms; /* the longest; negative: nothing was open */
 };
 
 struct bh_vlog {
@@ -250,13 +251,15 @@ static void write_losses(struct bh_vlog *l)
 {
 	for (size_t i = 0; i < CAUSES_MAX && l->losses[i].cause; i++) {
 		struct loss *loss = &l->losses[i];
-		char body[160];
+		char body[160], open[48] = "";
 
 		if (loss->n == 0)
 			continue;
+		if (loss->open_ms >= 0)
+			(void)snprintf(open, sizeof(open), ",\"openMs\":%" PRId64, loss->open_ms);
 		(void)snprintf(body, sizeof(body),
-			       "\"kind\":\"loss\",\"cause\":\"%.64s\",\"count\":%" PRIu64,
-			       loss->cause, loss->n);
+			       "\"kind\":\"loss\",\"cause\":\"%.64s\",\"count\":%" PRIu64 "%s",
+			       loss->cause, loss->n, open);
 		/* Not numbered for want of room: this count stays for the next attempt. */
 		if (emit(l, bh_clock_wall_us(), body, NULL))
 			loss->n = 0;
@@ -332,7 +335,7 @@ void bh_vlog_event(struct bh_vlog *l, int64_t wall_us, const char *body)
 	(void)emit(l, wall_us, body, NULL);
 }
 
-void bh_vlog_loss(struct bh_vlog *l, const char *cause, uint64_t n)
+static void add_loss(struct bh_vlog *l, const char *cause, uint64_t n, int64_t open_ms)
 {
 	size_t i = 0;
 
@@ -344,7 +347,20 @@ void bh_vlog_loss(struct bh_vlog *l, const char *cause, uint64_t n)
 		i++;
 	if (!l->losses[i].cause)
 		l->losses[i].cause = i < CAUSES_MAX - 1 ? cause : "other";
+	if (l->losses[i].n == 0)
+		l->losses[i].open_ms = -1;
 	l->losses[i].n += n;
+	l->losses[i].open_ms = BH_MAX(l->losses[i].open_ms, open_ms);
+}
+
+void bh_vlog_loss(struct bh_vlog *l, const char *cause, uint64_t n)
+{
+	add_loss(l, cause, n, -1);
+}
+
+void bh_vlog_loss_open(struct bh_vlog *l, const char *cause, bh_msec_t open_ms)
+{
+	add_loss(l, cause, 1, BH_MAX(open_ms, 0));
 }
 
 static void check_file(struct bh_vlog *l)

@@ -78,6 +78,8 @@ void bh_vlog_violation(struct bh_vlog *l, const struct bh_vlog_key *key, bh_msec
 void bh_vlog_event(struct bh_vlog *l, int64_t wall_us, const char *body);
 /* Counted by cause, written within a second (by bh_vlog_tick()), at a flush and at the end. @cause: borrowed for ever. */
 void bh_vlog_loss(struct bh_vlog *l, const char *cause, uint64_t n);
+/* One more, and nothing was enforced for @open_ms; of several that make one record, the longest. */
+void bh_vlog_loss_open(struct bh_vlog *l, const char *cause, bh_msec_t open_ms);
 
 /* To be called about once a second. */
 void bh_vlog_tick(struct bh_vlog *l, bh_msec_t now);

@@ -47,10 +47,8 @@
  *
  *  chain slow {
  *	ct state invalid, untracked goto untracked
- *	ct state related, ICMP "packet too big" accept	# also of a flow under inspection, which would stall
  *	jump state		# { INSPECT|E, sub-state: goto l7;  DENY|E: goto kill }
- *	ct state related, ICMP accept
- *	goto again }
+ *	goto again }		# also of ICMP errors, which have the mark and the tuples of the flow that they quote
  *  chain again {
  *	ct reply saddr map @subj_in != 0 jump again_in
  *	ct original saddr map @subj_eg != 0 jump again_eg
@@ -354,10 +352,8 @@ static void slow(struct maker *m)
 	bh_x_rule(x, "slow");
 	bh_x_if_ct_state(x, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
 	bh_x_goto(x, "untracked");
-	bh_chain_accept_sizing(m, "slow");
 	bh_x_rule(x, "slow");
 	bh_x_jump(x, "state");
-	bh_chain_accept_related(m, "slow");
 	bh_x_rule(x, "slow");
 	bh_x_goto(x, "again");
 

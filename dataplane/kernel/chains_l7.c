@@ -7,7 +7,10 @@
  * A flow under a contract is INSPECT|E with a sub-state as its result (dataplane/marks.h) until the worker has
  * named its protocol.
  *
- *  chain l7 { meta mark & 0xff000000 == VMARK goto verdict; goto inspect }
+ *  chain l7 {
+ *	meta mark & 0xff000000 == VMARK goto verdict
+ *	ct state related, ICMP "packet too big" accept	# or the flow would stall
+ *	goto inspect }
  *  chain inspect {
  *	TCP with SYN or RST goto handshake	# { SYN with payload: goto syn_data;  SYN: reset the options
  *						#   fastopen and mptcp;  accept }
@@ -80,6 +83,7 @@ static void inspect(struct maker *m)
 	bh_x_rule(x, "l7");
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_goto(x, "verdict");
+	bh_chain_accept_sizing(m, "l7");
 	bh_x_rule(x, "l7");
 	bh_x_goto(x, "inspect");
 

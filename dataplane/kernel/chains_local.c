@@ -147,10 +147,8 @@ void bh_chain_local(struct maker *m)
 	bh_x_rule(x, "slow_output");
 	bh_x_goto(x, "slow_local");
 
-	bh_chain_accept_sizing(m, "slow_local");
 	bh_x_rule(x, "slow_local");
 	bh_x_jump(x, "state");
-	bh_chain_accept_related(m, "slow_local");
 	bh_x_rule(x, "slow_local");
 	bh_x_goto(x, "again_local");
 	bh_chain_decide_again(m, "again_local", &bh_chain_again_host);

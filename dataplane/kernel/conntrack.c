@@ -11,6 +11,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "common/buf.h"
 #include "common/util.h"
@@ -166,6 +167,16 @@ static int sweep_send(struct bh_nl *nl, const struct sweep *s)
 	return 0;
 }
 
+/* A power of two of epochs, aligned, is some bits of the mark: the kernel leaves out the others. */
+static void only_epochs(struct nlmsghdr *h, uint8_t mark_down, unsigned first, unsigned n)
+{
+	uint32_t mask = BH_MARK_EPOCH & ~((n - 1) << BH_MARK_EPOCH_SHIFT);
+
+	mnl_attr_put_u32(h, CTA_MARK,
+			 htonl(bh_mark_place((uint32_t)first << BH_MARK_EPOCH_SHIFT, mark_down)));
+	mnl_attr_put_u32(h, CTA_MARK_MASK, htonl(bh_mark_place(mask, mark_down)));
+}
+
 int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used)
 {
 	struct sweep s = { .out = BH_BUF_INIT, .mark_down = mark_down };
@@ -181,6 +192,48 @@ int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used)
 	return 0;
 }
 
+/* Return: 1: there is one; 0: there is more to read; -ENODATA: that was all. */
+static int look_for_state(const char *buf, int left, uint8_t mark_down)
+{
+	for (const struct nlmsghdr *h = (const void *)buf; mnl_nlmsg_ok(h, left);
+	     h = mnl_nlmsg_next(h, &left)) {
+		if (h->nlmsg_type == NLMSG_DONE)
+			return -ENODATA;
+		if (h->nlmsg_type == NLMSG_ERROR)
+			return -EIO;
+		if (bh_mark_read(bh_nl_u32(bh_nl_attr(h, CTA_MARK)), mark_down) & BH_MARK_STATE)
+			return 1;
+	}
+	return 0;
+}
+
+int bh_ct_has_epochs(uint8_t mark_down, unsigned first, unsigned n, bool *ret)
+{
+	/* A socket of its own: closing it is the one way to end a list. */
+	bh_autoclose int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+	bh_autofree char *buf = malloc(BH_NL_RCV_SIZE);
+	char req[REQUEST_SIZE];
+	struct nlmsghdr *h = message(req, IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, AF_UNSPEC);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (!buf)
+		return -ENOMEM;
+	only_epochs(h, mark_down, first, n);
+	if (send(fd, h, h->nlmsg_len, 0) < 0)
+		return -errno;
+	while (r == 0) {
+		ssize_t size = recv(fd, buf, BH_NL_RCV_SIZE, 0);
+
+		if (size < 0 && errno == EINTR)
+			continue;
+		r = size < 0 ? -errno : look_for_state(buf, (int)size, mark_down);
+	}
+	*ret = r == 1;
+	return r == 1 || r == -ENODATA ? 0 : r;
+}
+
 int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
 {
 	struct sweep s = { .out = BH_BUF_INIT,
@@ -194,14 +247,8 @@ int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n
 		s.retire |= UINT64_C(1) << (first + i) % EPOCHS;
 	s.retire &= ~(UINT64_C(1) << to);
 	h = message(buf, IPCTNL_MSG_CT_GET, 0, AF_UNSPEC);
-	/* An aligned block of sixteen epochs is two bits of the mark: the kernel leaves out the others. */
-	if (n == 16 && first % 16 == 0) {
-		mnl_attr_put_u32(
-		    h, CTA_MARK,
-		    htonl(bh_mark_place((uint32_t)first << BH_MARK_EPOCH_SHIFT, mark_down)));
-		mnl_attr_put_u32(h, CTA_MARK_MASK,
-				 htonl(bh_mark_place(0x30U << BH_MARK_EPOCH_SHIFT, mark_down)));
-	}
+	if (n == BH_EPOCH_BLOCK && first % BH_EPOCH_BLOCK == 0)
+		only_epochs(h, mark_down, first, n);
 	r = bh_nl_dump(nl, h, sweep_begin, sweep_mark, &s);
 	if (r == 0)
 		r = sweep_send(nl, &s);

@@ -15,8 +15,9 @@
  *
  * DOC: The first epoch
  *
- * Marks of connections outlive tables. New tables begin with an epoch that stands in no mark, and marks of others get
- * the one before it, so that none can look decided by accident.
+ * Marks of connections outlive tables. New tables begin with an epoch that stands in no mark: one behind which
+ * the rest of its block is in none either. Where there is no such epoch, marks of others get the one before, so that none
+ * can look decided by accident.
  */
 #include "dataplane/kernel/kernel.h"
 
@@ -168,12 +169,41 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 	return 0;
 }
 
+/*
+ * Where there was an earlier agent, everything is open until we are through: as few connections as possible are read,
+ * and none is changed. A bump cleans each block before it comes to it, so that it is enough that an epoch and the rest
+ * of its block stand in no mark. Not the whole first block: to the kernel's filter, connections without a mark are in it.
+ * -ENOENT: there is no such epoch.
+ */
+static int free_epoch(uint8_t mark_down, unsigned *ret)
+{
+	for (unsigned n = BH_EPOCH_BLOCK; n > 1; n /= 2) {
+		for (unsigned first = BH_EPOCH_BLOCK - n; first < EPOCHS; first += BH_EPOCH_BLOCK) {
+			bool has = true;
+			int r = first == 0 ? 0 : bh_ct_has_epochs(mark_down, first, n, &has);
+
+			if (r < 0)
+				return r;
+			if (has)
+				continue;
+			*ret = first;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
 /* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
 static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
 	uint64_t used;
 	int r;
 
+	r = free_epoch(k->cfg.mark_down, &k->epoch);
+	if (r == 0)
+		return build(k, found, err);
+	if (r != -ENOENT)
+		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
 	r = bh_ct_epochs(&k->nl, k->cfg.mark_down, &used);
 	if (r < 0)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));

@@ -100,6 +100,13 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 /* conntrack.c */
 /* Bits of the epochs that stand in marks with a state. */
 int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used) bh_must_check;
+/*
+ * Does any mark with a state have one of the epochs @first .. @first + @n - 1? @n is a power of two that divides @first.
+ * Reads no more than is needed to know.
+ */
+int bh_ct_has_epochs(uint8_t mark_down, unsigned first, unsigned n, bool *ret) bh_must_check;
+/* A bump cleans so many, aligned, before it comes to the first of them. */
+#define BH_EPOCH_BLOCK 16U
 /* Marks of @first .. @first + @n - 1 get the epoch @to instead, so that those can be used again. */
 int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
     bh_must_check;

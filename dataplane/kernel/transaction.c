@@ -441,9 +441,6 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 	return r;
 }
 
-/* Epochs are made free for use in blocks. */
-#define EPOCH_BLOCK 16U
-
 int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 {
 	unsigned old = k->epoch, next = old >= BH_EPOCH_MAX ? 0 : old + 1;
@@ -457,8 +454,8 @@ int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 	 * Flows that nobody has spoken on since an epoch was last in use still carry it. They get the one before
 	 * this one: as old, and not used again for a long time.
 	 */
-	if (next % EPOCH_BLOCK == 0) {
-		r = bh_ct_retire(&k->nl, k->cfg.mark_down, next, EPOCH_BLOCK,
+	if (next % BH_EPOCH_BLOCK == 0) {
+		r = bh_ct_retire(&k->nl, k->cfg.mark_down, next, BH_EPOCH_BLOCK,
 				 old == 0 ? BH_EPOCH_MAX : old - 1);
 		if (r < 0)
 			return bh_err_set(err, r,

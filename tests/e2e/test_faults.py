@@ -178,6 +178,24 @@ def test_our_tables_removed_by_others_come_back(shop, family):
     still_holds(shop, family)
 
 
+def test_tables_removed_while_no_agent_ran_are_a_loss(shop, family):
+    """An orphan is anybody's. The next agent makes it anew, and says for how long at most nothing was enforced."""
+    shop.kill_agent()
+    shop.netns.run("nft", "flush", "ruleset")
+    assert topo.http_get(shop.intruder, shop.web.addrs[family])
+    shop.start_agent()
+    assert not shop.status()["kernel"]["adopted"]
+    still_holds(shop, family)
+    (record,) = shop.records(kind="loss", cause="tables_changed")
+    assert record["count"] == 1 and 0 < record["openMs"] < 60000
+    # Tables that were taken down on purpose are no loss.
+    shop.stop_agent()
+    shop.netns.run(topo.AGENT, "--config", shop.dir / "bulkheadd.yaml", "--teardown")
+    shop.start_agent()
+    still_holds(shop, family)
+    assert len(shop.records(kind="loss", cause="tables_changed")) == 1
+
+
 def test_nft_lists_our_tables(shop):
     listed = shop.netns.run("nft", "list", "ruleset").stdout
     assert "table ip bulkhead" in listed and "table ip6 bulkhead" in listed

@@ -201,6 +201,68 @@ static void owned_by_another_agent(void **state)
 	assert_false(reaches(8002));
 }
 
+/* Marks "allowed, in epoch @epoch", of connections that nobody speaks on. */
+static void old_marks(unsigned first, unsigned last, unsigned step)
+{
+	for (unsigned epoch = first; epoch <= last; epoch += step)
+		assert_int_equal(
+		    netlab_run(NETLAB_ROUTER,
+			       "conntrack -I -p udp -s 192.0.2.1 -d 192.0.2.2 --sport %u "
+			       "--dport 9 --timeout 300 --mark 0x%x 2>/dev/null",
+			       1000 + epoch, (0x80U | epoch) << 24),
+		    0);
+}
+
+/*
+ * Tables were removed while no agent lived: whatever epochs stand in marks, none of them is taken for ours, and a
+ * connection that is not allowed any more is cut.
+ */
+static void after_a_flush_all_are_decided_again(void **state)
+{
+	/* Epochs in marks, beside that of the connection (16), and what is begun with. */
+	static const struct {
+		unsigned first, last, step, epoch;
+	} rows[] = {
+		{ 5, 5, 1, 32 },   /* the usual: a whole block stands in no mark */
+		{ 32, 62, 1, 8 },  /* the second half of the first one */
+		{ 1, 52, 10, 56 }, /* of the last one */
+		{ 0, 62, 1, 62 },  /* all are in use */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BH_ARRAY_SIZE(rows); i++) {
+		int listener, client, server;
+		char buf[8];
+
+		assert_int_equal(netlab_run(NETLAB_ROUTER, "conntrack -F 2>/dev/null"), 0);
+		opened();
+		assert_false(started());
+		listener = netlab_serve(NETLAB_SERVER, 4, SOCK_STREAM, 8002);
+		client = netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, 4, SOCK_STREAM, 8002, 2000);
+		server = netlab_accept(listener, 2000);
+		assert_true(client >= 0 && server >= 0);
+		assert_int_equal(bh_kernel_epoch(k), 16);
+		k = bh_kernel_close(k);
+		assert_int_equal(nft("flush ruleset"), 0);
+		old_marks(rows[i].first, rows[i].last, rows[i].step);
+
+		opened();
+		assert_false(started());
+		assert_int_equal(bh_kernel_epoch(k), rows[i].epoch);
+		assert_true(apply(only_8001(), 1).needs_bump);
+		bump();
+		assert_int_equal(netlab_write(client, "refused", 7), 7);
+		assert_true(netlab_read(server, buf, sizeof(buf), 1000) <= 0);
+		assert_true(netlab_read(client, buf, sizeof(buf), 2000) < 0);
+		close(listener);
+		close(client);
+		close(server);
+		k = bh_kernel_close(k);
+		assert_int_equal(nft("flush ruleset"), 0);
+	}
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "conntrack -F 2>/dev/null"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +273,7 @@ int main(void)
 		cmocka_unit_test_teardown(tables_of_the_first_format, after),
 		cmocka_unit_test_teardown(elements_that_nobody_reads, after),
 		cmocka_unit_test_teardown(owned_by_another_agent, after),
+		cmocka_unit_test_teardown(after_a_flush_all_are_decided_again, after),
 	};
 
 	return cmocka_run_group_tests(tests, group_up, group_down);

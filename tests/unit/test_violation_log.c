@@ -240,6 +240,28 @@ static void test_losses_are_counted_by_cause(void **state)
 	assert_int_equal(number(list, 1, "count"), 1);
 	bh_vlog_stats_get(f->log, &st);
 	assert_int_equal(st.lost, 8);
+	assert_null(json_object_get(json_array_get(list, 0), "openMs"));
+}
+
+static void test_a_loss_says_how_long_it_was_open(void **state)
+{
+	struct fixture *f = *state;
+	bh_autojson json_t *list = NULL;
+
+	begin(f, 0, 0, 0);
+	bh_vlog_loss_open(f->log, "tables_changed", 120);
+	bh_vlog_loss_open(f->log, "tables_changed", 90);
+	bh_vlog_tick(f->log, 1000);
+	bh_vlog_loss_open(f->log, "tables_changed", 0);
+	bh_vlog_tick(f->log, 2000);
+	bh_vlog_loss(f->log, "tables_changed", 1);
+	bh_vlog_tick(f->log, 3000);
+	list = records_of(f->path, 1);
+	assert_int_equal(json_array_size(list), 3);
+	assert_int_equal(number(list, 0, "count"), 2);
+	assert_int_equal(number(list, 0, "openMs"), 120);
+	assert_int_equal(number(list, 1, "openMs"), 0);
+	assert_null(json_object_get(json_array_get(list, 2), "openMs"));
 }
 
 /* The limit makes write(2) stop in the middle of a line, as a full disk does. */
@@ -363,6 +385,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_full_table_writes_the_count_of_who_goes,
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(test_losses_are_counted_by_cause, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_loss_says_how_long_it_was_open, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_a_full_disk_loses_nothing_silently, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
