@@ -101,6 +101,21 @@ static void load_code(struct maker *m, bool header, unsigned reg)
 		bh_x_ct(&m->x, NFT_CT_PROTO_DST, reg, ORIGINAL);
 }
 
+/* Of the flow: an ICMP error has the tuples of another protocol's. */
+static void load_l4(struct maker *m, bool header, unsigned reg)
+{
+	if (header)
+		bh_x_meta(&m->x, NFT_META_L4PROTO, reg);
+	else
+		bh_x_ct(&m->x, NFT_CT_PROTOCOL, reg, ORIGINAL);
+}
+
+static void if_l4(struct maker *m, bool header, uint8_t l4)
+{
+	load_l4(m, header, 0);
+	bh_x_cmp8(&m->x, NFT_CMP_EQ, 0, l4);
+}
+
 /* The word for the key at @key into R_WORD, its verdict alone into R_VERDICT. */
 static void load_word(struct maker *m, enum bh_kset set, unsigned key)
 {
@@ -131,7 +146,7 @@ static void load_l4_port(struct maker *m, unsigned port, bool header)
 	else if (port == BH_LEVEL_PORT_CODE)
 		bh_x_imm(x, R_L4, code, sizeof(code));
 	else
-		bh_x_meta(x, NFT_META_L4PROTO, R_L4);
+		load_l4(m, header, R_L4);
 	switch (port) {
 	case BH_LEVEL_PORT_EXACT:
 		load_port(m, header, R_PORT);
@@ -162,13 +177,13 @@ static void load_cell(struct maker *m, unsigned dir, unsigned peer, unsigned por
 	struct bh_x *x = &m->x;
 
 	if (port == BH_LEVEL_PORT_TCP)
-		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);
+		if_l4(m, header, IPPROTO_TCP);
 	else if (port == BH_LEVEL_PORT_UDP)
-		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_UDP);
+		if_l4(m, header, IPPROTO_UDP);
 	else if (port == BH_LEVEL_PORT_SCTP)
-		bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_SCTP);
+		if_l4(m, header, IPPROTO_SCTP);
 	else if (port == BH_LEVEL_PORT_CODE || port == BH_LEVEL_PORT_ICMP)
-		bh_x_if_l4(x, NFT_CMP_EQ, m->f->icmp);
+		if_l4(m, header, m->f->icmp);
 
 	imm16(m, dir == IN ? BH_DIR_INGRESS : BH_DIR_EGRESS, 0);
 	bh_chain_subject(m, dir, header, addr);
