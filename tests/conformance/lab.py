@@ -13,6 +13,7 @@ every agent has said that it is in force. A pod whose labels change is detached 
 namespace: the plugin's word about an attachment is final.
 """
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -28,6 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import topo  # noqa: E402
 
 PACKETS = topo.BUILD / "tests/conformance_packets"
+PATIENCE = 5.0                              # seconds: what is to be answered is tried so long
+PREFIX = "bhp"                              # of namespaces' names: PREFIX PID - serial number
+_serial = itertools.count(1)
 RANGES = {4: "0.0.0.0/0", 6: "::/0"}      # pods ask for their addresses
 GATEWAY4, GATEWAY6, NODE6 = "169.254.1.1", "fe80::1", "fe80::2"
 SYSCTLS = ["net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0"]
@@ -110,8 +114,8 @@ class Pod(topo.Container):
 
 
 class Node(topo.Host):
-    def __init__(self, node):
-        super().__init__(nodeName=node["name"])
+    def __init__(self, node, name):
+        super().__init__(name, nodeName=node["name"])
         self.ips, self.told = node["ips"], {}
 
     def request(self, method, path, body=None):
@@ -141,8 +145,8 @@ class Node(topo.Host):
 class Packets:
     """The program that has a socket in every namespace (packets.c)."""
 
-    def __init__(self):
-        self.child = subprocess.Popen([PACKETS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    def __init__(self, patience):
+        self.child = subprocess.Popen([PACKETS, str(int(patience * 1000))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                       start_new_session=True)
 
     def ask(self, ends, probes):
@@ -173,11 +177,12 @@ class Packets:
 
 
 class Lab:
-    def __init__(self, world):
+    def __init__(self, world, patience=PATIENCE):
         self.netns, self.nodes, self.pods, self.serial = {}, {}, {}, 0
         self.packets = None
         self.dir = Path(tempfile.mkdtemp(prefix="bulkhead-conformance."))
         try:
+            self.packets = Packets(patience)
             self.build(world)
         except BaseException:
             self.remove()
@@ -185,15 +190,15 @@ class Lab:
 
     # -- building
     def build(self, world):
-        self.packets = Packets()
-        self.router = self.add("router", topo.Netns(f"bhp{os.getpid()}r{id(self) % 100000}"))
+        prefix = f"{PREFIX}{os.getpid()}-{next(_serial)}"
+        self.router = self.add("router", topo.Netns(prefix))
         self.router.run("sysctl", "-qw", *SYSCTLS, *FORWARDING)
         for n in world.get("nodes") or []:
-            node = self.nodes[n["name"]] = Node(n)
+            node = self.nodes[n["name"]] = Node(n, f"{prefix}-{n['name']}")
             node.netns.run("sysctl", "-qw", *SYSCTLS, *FORWARDING)
             self.join(node.netns, n["ips"])
         for x in world.get("externals") or []:
-            netns = self.add("ext/" + x["name"], topo.Netns(f"{self.router.name}-{x['name']}"))
+            netns = self.add("ext/" + x["name"], topo.Netns(f"{prefix}-ext-{x['name']}"))
             netns.run("sysctl", "-qw", *SYSCTLS)
             self.join(netns, x["ips"])
         for node in self.nodes.values():

@@ -12,7 +12,8 @@
  * a cell is refused takes more than silence. It is tried twice, and each time *controls*, which are sent after the
  * attempts, are waited for: connections between the same namespaces on ways that policies have no say in. So nothing
  * here is decided by a clock: that a control has come back says that an answer would have come back, too. What is
- * wanted to be allowed, and the controls themselves, are tried again every RETRY_MS, until GIVE_UP_MS.
+ * wanted to be allowed, and the controls themselves, are tried again every RETRY_MS, until the milliseconds are over that the program
+ * was called with.
  *
  * DOC: What is read and written
  *
@@ -44,7 +45,6 @@
 #include "common/banned.h"
 
 #define RETRY_MS    500
-#define GIVE_UP_MS  5000
 #define ROUNDS      2
 #define MAGIC       0x62686b70U
 #define LINE_SIZE   512
@@ -65,6 +65,7 @@ static size_t n_servers;
 static struct sock *socks;
 static int epoll_fd = -1;
 static uint32_t step, round_no;
+static long give_up_ms;
 static size_t left; /* probes of this round that are waited for */
 
 void die(const char *fmt, ...)
@@ -278,7 +279,7 @@ static void attempt(bool control)
 /* Everything that has no answer yet once more, and controls in any case. */
 static void go_round(void)
 {
-	int64_t end = now_ms() + GIVE_UP_MS, retry = now_ms() + RETRY_MS;
+	int64_t end = now_ms() + give_up_ms, retry = now_ms() + RETRY_MS;
 
 	left = 0;
 	round_no++;
@@ -402,10 +403,14 @@ static void clear(void)
 		(void)close(ends[--n_ends].ns);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct rlimit files;
 	char line[LINE_SIZE];
+
+	give_up_ms = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
+	if (give_up_ms <= 0)
+		die("usage: conformance_packets MILLISECONDS");
 
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

@@ -14,6 +14,7 @@ import copy
 import ipaddress
 import json
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -37,14 +38,15 @@ class Bench:
     """What one thread of the runner asks cases of: keeps the world of the last one."""
     stop = threading.Event()
 
-    def __init__(self):
+    def __init__(self, patience=labs.PATIENCE):
+        self.patience = patience
         self.lab, self.world = None, None
 
     def lab_of(self, case):
         key = (case.path.parent / case.head["world"]).resolve()
         if self.world != key:
             self.close()
-            self.lab = labs.Lab(case.world)
+            self.lab = labs.Lab(case.world, self.patience)
             self.world = key
         return self.lab
 
@@ -153,16 +155,19 @@ def address(ends, name, family):
     return labs.first(ends.of[name]["addresses"], family)
 
 
-def offline(lab, ends, cell, world, policies):
-    """bulkhead explain, over the policies and the world as files."""
+def offline(lab, case, ends, cell, world, policies):
+    """bulkhead explain, over the policies and the world as files: lines are those of the case."""
     p = conformance.probe_of(cell.text)
-    for name, texts in (("policies", policies), ("world", labs.surroundings(world, None))):
-        (lab.dir / f"{name}.yaml").write_text("\n---\n".join(texts.values()) + "\n")
+    folder = lab.dir / "policies"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for i, text in enumerate(policies.values()):
+        (folder / f"{i}-{case.path.name}").write_text(text)
+    (lab.dir / "world.yaml").write_text("\n---\n".join(labs.surroundings(world, None).values()))
     who = [n if ends.of[n].get("endpoint") else ends.node(n) if ends.of[n].get("node") else address(ends, n, p["family"])
            for n in (cell.source, cell.target)]
-    done = topo.run(topo.CLI, "explain", "--policy", lab.dir / "policies.yaml", "--endpoints", lab.dir / "world.yaml",
-                    f"-{p['family']}", "--from", who[0], "--to", who[1], "--port", f"{p['port']}/{p['protocol'].lower()}",
-                    check=False)
+    done = topo.run(topo.CLI, "explain", "--policy", folder, "--endpoints", lab.dir / "world.yaml", f"-{p['family']}",
+                    "--from", who[0], "--to", who[1], "--port", f"{p['port']}/{p['protocol'].lower()}", check=False)
     return done.stdout + done.stderr
 
 
@@ -205,8 +210,9 @@ class Held:
         theirs, where = self.look_up("peer", peer), "peer"
         if theirs is None:
             theirs, where = self.look_up("cidr", peer), "cidr"
-        yield f"map {subjects}: {subject} is {shown(mine)}" + ("" if mine else ": no policy selects it")
-        yield f"map {where}: {peer} is {shown(theirs)}"
+        yield f"map {subjects}: {subject} is {shown(mine)}" if mine else \
+            f"map {subjects}: {subject} is not in it, no policy selects it"
+        yield f"map {where}: {peer} is {shown(theirs)}" if theirs else f"maps peer, cidr: {peer} is in neither"
         if port is not None:
             yield f"map port_{p['protocol'].lower()}: {p['port']} is in {shown(port)}"
         for key, data in self.elements("cell"):
@@ -216,9 +222,9 @@ class Held:
                 yield f"cell {shown(way)} . {shown(subject_class)} . {shown(peer_class)} . {number} . {l4} : {shown(data)}"
 
 
-def explanation(lab, ends, cell, world, policies):
+def explanation(lab, case, ends, cell, world, policies):
     p = conformance.probe_of(cell.text)
-    out, nodes = [offline(lab, ends, cell, world, policies)], set()
+    out, nodes = [offline(lab, case, ends, cell, world, policies)], set()
     for name, other, direction in ((cell.source, cell.target, 2), (cell.target, cell.source, 1)):
         end = ends.of[name]
         nodes.add(end.get("node"))
@@ -258,7 +264,7 @@ def run_step(lab, case, n, step, world, policies, result):
             note = (f"step {n}  {cell.text}  {cell.source} -> {cell.target}: expected {cell.want} "
                     f"({conformance.MEANING[cell.want]}), got: {cell.said()}")
             if not result.notes and cell.came is not None:
-                note += explanation(lab, ends, cell, world, policies)
+                note += explanation(lab, case, ends, cell, world, policies)
             result.notes.append(note)
 
 
