@@ -65,6 +65,8 @@ static size_t n_servers;
 static struct sock *socks;
 static int epoll_fd = -1;
 static uint32_t step, round_no;
+static bool
+    raw_sctp; /* the kernel has no SCTP of its own (now: a module might come by the first socket) */
 static long give_up_ms;
 static size_t left; /* probes of this round that are waited for */
 
@@ -189,13 +191,13 @@ static void serve(void)
 	}
 	n_servers = n;
 	for (size_t i = 0; i < n; i++) {
-		if (servers[i].l4 == L4_SCTP)
+		if (servers[i].l4 == L4_SCTP && raw_sctp)
 			sctp_open(servers[i].to, servers[i].v6);
 		else
 			ip_serve(servers[i].to, servers[i].l4, servers[i].v6, servers[i].port);
 	}
 	for (size_t i = 0; i < n_probes; i++) {
-		if (probes[i].l4 == L4_SCTP)
+		if (probes[i].l4 == L4_SCTP && raw_sctp)
 			sctp_open(probes[i].from, probes[i].v6);
 	}
 }
@@ -249,10 +251,16 @@ void token_returned(const struct token *t, uint32_t probe)
 
 static void try(uint32_t probe)
 {
-	static void (*const how[L4_COUNT])(uint32_t) = { tcp_try, udp_try, sctp_try };
+	const enum l4 l4 = probes[probe].l4;
 
-	if (probes[probe].outcome != ANSWERED)
-		how[probes[probe].l4](probe);
+	if (probes[probe].outcome == ANSWERED)
+		return;
+	if (l4 == L4_UDP)
+		udp_try(probe);
+	else if (l4 == L4_SCTP && raw_sctp)
+		sctp_try(probe);
+	else
+		stream_try(probe);
 }
 
 static void wait_for_events(int timeout_ms)
@@ -416,6 +424,7 @@ int main(int argc, char **argv)
 		files.rlim_cur = files.rlim_max;
 		(void)setrlimit(RLIMIT_NOFILE, &files);
 	}
+	raw_sctp = access("/proc/net/sctp", F_OK) < 0;
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0)
 		die("epoll: %s", strerror(errno));

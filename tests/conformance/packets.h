@@ -60,7 +60,7 @@ struct sock {
 	uint8_t l4, v6; /* of a server */
 	uint16_t port;  /* of a server */
 	bool connected; /* of a TCP client */
-	size_t got;     /* of @token: TCP may deliver it in parts */
+	size_t got;     /* of @token: a stream may deliver it in parts */
 	struct token token;
 };
 
@@ -88,10 +88,10 @@ bool token_received(struct token *t, uint32_t to, enum l4 l4, bool v6, uint16_t 
 /* A client got an answer. */
 void token_returned(const struct token *t, uint32_t probe);
 
-/* ---- packets_ip.c: TCP and UDP; packets_sctp.c ---- */
+/* ---- packets_ip.c: sockets of the kernel; packets_sctp.c: SCTP where it has none ---- */
 
 void ip_serve(uint32_t to, enum l4 l4, bool v6, uint16_t port);
-void tcp_try(uint32_t probe);
+void stream_try(uint32_t probe);
 void udp_try(uint32_t probe);
 void sctp_open(uint32_t end, bool v6);
 void sctp_try(uint32_t probe);

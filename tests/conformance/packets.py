@@ -65,34 +65,37 @@ class Ends:
     """The ends of a step by number: names that mean the same address of the same namespace are one."""
 
     def __init__(self, lab, world):
-        self.of, self.list, self.v = conformance.ends_of(world), [], {}
-        for name, end in self.of.items():
-            key = (lab.path(name, end), labs.first(end["addresses"], 4), labs.first(end["addresses"], 6))
-            if key not in self.v:
-                self.v[key] = len(self.list)
-                self.list.append(key)
-            self.v[name] = self.v[key]
+        self.of = conformance.ends_of(world)
+        keys = {name: (lab.path(name, end), labs.first(end["addresses"], 4), labs.first(end["addresses"], 6))
+                for name, end in self.of.items()}
+        self.list = list(dict.fromkeys(keys.values()))
+        self.numbers = {name: self.list.index(key) for name, key in keys.items()}
 
     def number(self, name, family):
         """None: there is no such end, or it has no address of this family."""
-        i = self.v.get(name) if name in self.of else None
+        i = self.numbers.get(name)
         return i if i is not None and self.list[i][1 if family == 4 else 2] else None
 
+    def name(self, number):
+        return next(name for name, n in self.numbers.items() if n == number)
+
     def node(self, name):
-        """Of which this end is a pod, else itself."""
+        """On which this end is, or which it is; else itself."""
         end = self.of[name]
-        return "node/" + end["node"] if end.get("endpoint") else name
+        return "node/" + end["node"] if end.get("node") else name
 
     def controls(self, source, target, family):
-        """Pairs of numbers that must be able to talk to each other. [] for what never leaves its namespace."""
+        """Pairs of numbers that must be able to talk to each other."""
         pairs = [(self.node(source), source), (self.node(target), target), (self.node(source), self.node(target))]
-        found = {(self.number(a, family), self.number(b, family)) for a, b in pairs}
-        return sorted((a, b) for a, b in found if a is not None and b is not None and a != b)
+        found = {tuple(self.number(n, family) for n in pair) for pair in pairs}
+        if any(None in pair for pair in found):
+            raise conformance.BadFile(f"{source} -> {target}: a node without an address of IPv{family} can answer no control")
+        return sorted((a, b) for a, b in found if a != b)
 
 
 class Cell:
-    def __init__(self, table, text, source, target, want):
-        self.table, self.text, self.source, self.target, self.want = table, text, source, target, want
+    def __init__(self, text, source, target, want):
+        self.text, self.source, self.target, self.want = text, source, target, want
         self.came, self.dead = None, []
 
     @property
@@ -111,9 +114,9 @@ class Cell:
 def cells_of(case, step):
     """Lists of cells that are asked at once."""
     found = [[]]
-    for table, (text, rows) in enumerate(step["expect"].items()):
+    for text, rows in step["expect"].items():
         conformance.shape(case, text, rows)
-        cells = [Cell(table, text, source, target, want) for source, row in zip(case.names, rows)
+        cells = [Cell(text, source, target, want) for source, row in zip(case.names, rows)
                  for target, want in zip(case.names, row) if want not in "?x"]
         if found[-1] and len(found[-1]) + len(cells) > AT_ONCE:
             found.append([])
@@ -142,10 +145,9 @@ def ask(lab, ends, cells):
     for (c, *_), came in zip(asked, answer):
         c.came = came
     controls = dict(zip(controls, answer[len(asked):]))
-    names = {i: name for name, i in reversed(ends.v.items()) if isinstance(name, str)}
     for c, p, *_ in asked:
         if c.want != ".":
-            c.dead = [f"{names[a]} -> {names[b]}" for a, b in ends.controls(c.source, c.target, p["family"])
+            c.dead = [f"{ends.name(a)} -> {ends.name(b)}" for a, b in ends.controls(c.source, c.target, p["family"])
                       if controls[a, b, p["protocol"], p["family"]] != "."]
 
 
@@ -164,8 +166,8 @@ def offline(lab, case, ends, cell, world, policies):
     for i, text in enumerate(policies.values()):
         (folder / f"{i}-{case.path.name}").write_text(text)
     (lab.dir / "world.yaml").write_text("\n---\n".join(labs.surroundings(world, None).values()))
-    who = [n if ends.of[n].get("endpoint") else ends.node(n) if ends.of[n].get("node") else address(ends, n, p["family"])
-           for n in (cell.source, cell.target)]
+    who = [n if ends.of[n].get("endpoint") else ends.node(n) if ends.of[n].get("node") else
+           address(ends, n, p["family"]) for n in (cell.source, cell.target)]
     done = topo.run(topo.CLI, "explain", "--policy", folder, "--endpoints", lab.dir / "world.yaml", f"-{p['family']}",
                     "--from", who[0], "--to", who[1], "--port", f"{p['port']}/{p['protocol'].lower()}", check=False)
     return done.stdout + done.stderr

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/conformance/packets_ip.c - probes of TCP and UDP, and who answers them
+ * tests/conformance/packets_ip.c - probes by the kernel's own sockets, and who answers them
  *
- * Every attempt of TCP is a connection of its own: so a second SYN does not have to wait for the second that the
+ * Every attempt of a stream (TCP; SCTP where the kernel has it) is a connection of its own: so a second SYN does not have to wait for the second that the
  * kernel would take. Connections end in a reset, so that none is left behind in a table of connections.
  */
 #include "tests/conformance/packets.h"
@@ -32,6 +32,12 @@ static void no_linger(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
 }
 
+static int l4_socket(const struct end *e, int family, enum l4 l4)
+{
+	return socket_in(e, family, l4 == L4_UDP ? SOCK_DGRAM : SOCK_STREAM,
+			 l4 == L4_SCTP ? IPPROTO_SCTP : 0);
+}
+
 /* 1: the token is whole; 0: not yet; -1: there will be none. */
 static int read_token(struct sock *s)
 {
@@ -50,13 +56,13 @@ static int read_token(struct sock *s)
 
 /* ---- servers ---- */
 
-static void tcp_served(struct sock *s, uint32_t events)
+static void stream_served(struct sock *s, uint32_t events)
 {
 	int r = read_token(s);
 
 	if (r == 0)
 		return;
-	if (r < 0 || !token_received(&s->token, s->to, L4_TCP, s->v6, s->port)) {
+	if (r < 0 || !token_received(&s->token, s->to, s->l4, s->v6, s->port)) {
 		unwatch(s);
 		return;
 	}
@@ -65,7 +71,7 @@ static void tcp_served(struct sock *s, uint32_t events)
 	s->got = 0;
 }
 
-static void tcp_accept(struct sock *s, uint32_t events)
+static void stream_accept(struct sock *s, uint32_t events)
 {
 	int fd;
 
@@ -73,8 +79,9 @@ static void tcp_accept(struct sock *s, uint32_t events)
 		struct sock *c;
 
 		no_linger(fd);
-		c = watch(fd, EPOLLIN, tcp_served);
+		c = watch(fd, EPOLLIN, stream_served);
 		c->to = s->to;
+		c->l4 = s->l4;
 		c->v6 = s->v6;
 		c->port = s->port;
 	}
@@ -99,16 +106,17 @@ void ip_serve(uint32_t to, enum l4 l4, bool v6, uint16_t port)
 {
 	const struct end *e = &ends[to];
 	struct sockaddr_storage a = e->addr[v6];
-	int fd = socket_in(e, a.ss_family, l4 == L4_TCP ? SOCK_STREAM : SOCK_DGRAM, 0), on = 1;
+	int fd = l4_socket(e, a.ss_family, l4), on = 1;
 	struct sock *s;
 
 	set_port(&a, port);
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (struct sockaddr *)&a, e->len[v6]) < 0 ||
-	    (l4 == L4_TCP && listen(fd, BACKLOG) < 0))
+	    (l4 != L4_UDP && listen(fd, BACKLOG) < 0))
 		die("no server on port %u of end %u: %s", port, to, strerror(errno));
-	s = watch(fd, EPOLLIN, l4 == L4_TCP ? tcp_accept : udp_served);
+	s = watch(fd, EPOLLIN, l4 == L4_UDP ? udp_served : stream_accept);
 	s->to = to;
+	s->l4 = (uint8_t)l4;
 	s->v6 = v6;
 	s->port = port;
 }
@@ -116,10 +124,10 @@ void ip_serve(uint32_t to, enum l4 l4, bool v6, uint16_t port)
 /* ---- clients ---- */
 
 /* A socket with the address of the end that asks; its port is the kernel's choice. */
-static int client_socket(const struct probe *p, int type)
+static int client_socket(const struct probe *p)
 {
 	const struct end *e = &ends[p->from];
-	int fd = socket_in(e, e->addr[p->v6].ss_family, type, 0), on = 1;
+	int fd = l4_socket(e, e->addr[p->v6].ss_family, p->l4), on = 1;
 
 	(void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)&e->addr[p->v6], e->len[p->v6]) < 0)
@@ -135,7 +143,7 @@ static int connect_to(int fd, const struct probe *p)
 	return connect(fd, (struct sockaddr *)&a, ends[p->to].len[p->v6]) < 0 ? -errno : 0;
 }
 
-static void tcp_client(struct sock *s, uint32_t events)
+static void stream_client(struct sock *s, uint32_t events)
 {
 	if (!s->connected) {
 		int error = 0;
@@ -167,10 +175,10 @@ static void tcp_client(struct sock *s, uint32_t events)
 	unwatch(s);
 }
 
-void tcp_try(uint32_t probe)
+void stream_try(uint32_t probe)
 {
 	const struct probe *p = &probes[probe];
-	int fd = client_socket(p, SOCK_STREAM), r;
+	int fd = client_socket(p), r;
 	struct sock *s;
 
 	no_linger(fd);
@@ -180,7 +188,7 @@ void tcp_try(uint32_t probe)
 		(void)close(fd);
 		return;
 	}
-	s = watch(fd, EPOLLIN | EPOLLOUT | EPOLLET, tcp_client);
+	s = watch(fd, EPOLLIN | EPOLLOUT | EPOLLET, stream_client);
 	s->probe = probe;
 }
 
@@ -203,7 +211,7 @@ void udp_try(uint32_t probe)
 	struct probe *p = &probes[probe];
 
 	if (!p->udp) {
-		int fd = client_socket(p, SOCK_DGRAM), r = connect_to(fd, p);
+		int fd = client_socket(p), r = connect_to(fd, p);
 
 		if (r < 0)
 			die("no way from end %u to end %u: %s", p->from, p->to, strerror(-r));

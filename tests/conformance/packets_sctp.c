@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/conformance/packets_sctp.c - probes of SCTP, also where the kernel has no SCTP
+ * tests/conformance/packets_sctp.c - probes of SCTP where the kernel has no SCTP
  *
  * Connection tracking and nftables know the protocol without the kernel's own SCTP (a module that many do not have), so
  * both ends are played here, over raw sockets: the association of RFC 9260, 5.1, with the payload in the packet of
- * COOKIE ECHO and the answer in that of COOKIE ACK, as 5.1 allows. Where the kernel has an SCTP of its own it is not used:
- * it would abort what it does not know, so it must not be loaded in the namespaces of a world.
+ * COOKIE ECHO and the answer in that of COOKIE ACK, as 5.1 allows. A kernel that has an SCTP of its own would abort
+ * what it does not know; there packets_ip.c asks that one.
  *
  *	client				server
  *	INIT			->

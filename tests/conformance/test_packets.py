@@ -147,6 +147,16 @@ def test_a_refusal_without_a_control_does_not_count(suite):
     assert "these controls had no answer either: node/n1 -> x/web" in said["x/db", "x/web"]
 
 
+def test_a_refusal_that_no_control_can_stand_beside_is_no_table():
+    class Paths:
+        path = staticmethod(lambda name, end: end.get("node") or name)
+    world = dict(WORLD, nodes=[{"name": n["name"], "ips": n["ips"][:1]} for n in WORLD["nodes"]])
+    ends = packets.Ends(Paths, world)
+    assert len(ends.controls("x/db", "x/web", 4)) == 3
+    with pytest.raises(conformance.BadFile, match="x/db -> x/web: a node without an address of IPv6"):
+        ends.controls("x/db", "x/web", 6)
+
+
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_who_stops_it_finds_nothing_left(tmp_path, number, status):
     """Also when the signal goes to everything that it runs, as Ctrl-C does."""
