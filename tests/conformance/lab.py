@@ -42,6 +42,10 @@ class Trouble(Exception):
     """The world cannot be brought to where the case wants it."""
 
 
+# What programs that are run, and topo, raise.
+MISHAPS = (AssertionError, OSError, subprocess.SubprocessError)
+
+
 class UnixHTTP(http.client.HTTPConnection):
     def __init__(self, path):
         super().__init__("localhost", timeout=30)
@@ -184,8 +188,10 @@ class Lab:
         try:
             self.packets = Packets(patience)
             self.build(world)
-        except BaseException:
+        except BaseException as e:
             self.remove()
+            if isinstance(e, MISHAPS):
+                raise Trouble(str(e)) from e
             raise
 
     # -- building
@@ -231,7 +237,7 @@ class Lab:
         """policies: {identity: text}. Returns when everything is in force on every node."""
         try:
             self.step(world, policies)
-        except (AssertionError, OSError, subprocess.SubprocessError) as e:
+        except MISHAPS as e:
             raise Trouble(str(e)) from e
 
     def step(self, world, policies):
@@ -275,6 +281,6 @@ class Lab:
         for part in (*self.nodes.values(), *self.netns.values()):
             try:
                 part.remove()
-            except (AssertionError, OSError, subprocess.SubprocessError) as e:
+            except MISHAPS as e:
                 print(f"left behind: {e}", file=sys.stderr)
         shutil.rmtree(self.dir, ignore_errors=True)
