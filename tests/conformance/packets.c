@@ -12,8 +12,8 @@
  * a cell is refused takes more than silence. It is tried twice, and each time *controls*, which are sent after the
  * attempts, are waited for: connections between the same namespaces on ways that policies have no say in. So nothing
  * here is decided by a clock: that a control has come back says that an answer would have come back, too. What is
- * wanted to be allowed, and the controls themselves, are tried again every RETRY_MS, until the milliseconds are over that the program
- * was called with.
+ * wanted to be allowed, and the controls themselves, are tried again whenever nothing has come for RETRY_MS, until there
+ * was no answer for the milliseconds that the program was called with.
  *
  * DOC: What is read and written
  *
@@ -263,10 +263,11 @@ static void try(uint32_t probe)
 		stream_try(probe);
 }
 
-static void wait_for_events(int timeout_ms)
+/* Return: something came within @timeout_ms */
+static bool wait_for_events(int64_t timeout_ms)
 {
 	struct epoll_event events[EVENTS_SIZE];
-	int n = epoll_wait(epoll_fd, events, EVENTS_SIZE, timeout_ms);
+	int n = epoll_wait(epoll_fd, events, EVENTS_SIZE, (int)BH_MAX(timeout_ms, 0));
 
 	for (int i = 0; i < n; i++) {
 		struct sock *s = events[i].data.ptr;
@@ -274,6 +275,7 @@ static void wait_for_events(int timeout_ms)
 		if (s->fd >= 0)
 			s->ready(s, events[i].events);
 	}
+	return n > 0;
 }
 
 static void attempt(bool control)
@@ -284,10 +286,22 @@ static void attempt(bool control)
 	}
 }
 
-/* Everything that has no answer yet once more, and controls in any case. */
+static void try_again(void)
+{
+	for (uint32_t i = 0; i < n_probes; i++) {
+		if (waited_for(&probes[i]))
+			try(i);
+	}
+}
+
+/*
+ * Everything that has no answer yet once more, and controls in any case. Who is still busy with what was sent is not
+ * sent more: a slow machine would never come to an end.
+ */
 static void go_round(void)
 {
-	int64_t end = now_ms() + give_up_ms, retry = now_ms() + RETRY_MS;
+	int64_t heard, answered, now;
+	size_t before;
 
 	left = 0;
 	round_no++;
@@ -298,15 +312,19 @@ static void go_round(void)
 	}
 	attempt(false);
 	attempt(true);
-	while (left > 0 && now_ms() < end) {
-		if (now_ms() >= retry) {
-			retry = now_ms() + RETRY_MS;
-			for (uint32_t i = 0; i < n_probes; i++) {
-				if (waited_for(&probes[i]))
-					try(i);
-			}
+	before = left;
+	heard = answered = now = now_ms();
+	while (left > 0 && now - answered < give_up_ms) {
+		if (now - heard >= RETRY_MS) {
+			try_again();
+			heard = now_ms();
 		}
-		wait_for_events((int)BH_MAX(retry - now_ms(), 0));
+		if (wait_for_events(BH_MIN(heard + RETRY_MS, answered + give_up_ms) - now_ms()))
+			heard = now_ms();
+		now = now_ms();
+		if (left < before)
+			answered = now;
+		before = left;
 	}
 }
 
