@@ -10,14 +10,16 @@ from pathlib import Path
 
 import conformance
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 NOTES_SHOWN = 100               # of one case; all with -v
 
 
 class Item:
-    """A case, or one manifest of validation.yaml."""
+    """A case, one manifest of validation.yaml, or a file that is none of ours."""
 
-    def __init__(self, group, label, names, run):
-        self.group, self.label, self.names, self.run = group, label, names, run
+    def __init__(self, kind, group, label, names, run, world=None):
+        self.kind, self.group, self.label, self.names, self.run = kind, group, label, names, run
+        self.world = world              # of a case: the file
 
 
 def classify(path):
@@ -39,65 +41,95 @@ def bad_file(path, why):
         result = conformance.Result(path.stem)
         result.notes.append(why)
         return result
-    return Item(str(path.parent), str(path), [path.stem, f"{path.parent.name}/{path.stem}"], run)
+    return Item("bad", str(path.parent), str(path), [path.stem, f"{path.parent.name}/{path.stem}"], run)
 
 
-def items_of_file(path):
+def items_of_file(path, run_case):
     """Nothing is passed over: a file that is none of ours fails."""
     try:
         what, content = classify(path)
     except conformance.BadFile as e:
         return [bad_file(path, str(e))]
     if what == "case":
-        return [Item(str(path.parent), str(path), [path.stem, f"{path.parent.name}/{path.stem}", str(content.get("id"))],
-                     lambda evaluator: conformance.run_case(evaluator, path))]
-    return [Item(str(path), f"{path}: {e.get('id')}", [str(e.get("id")), f"{path.stem}/{e.get('id')}"],
+        names = [path.stem, f"{path.parent.name}/{path.stem}", str(content.get("id"))]
+        return [Item("case", str(path.parent), str(path), names, lambda evaluator: run_case(evaluator, path),
+                     world=(path.parent / str(content.get("world"))).resolve())]
+    return [Item("manifest", str(path), f"{path}: {e.get('id')}", [str(e.get("id")), f"{path.stem}/{e.get('id')}"],
                  lambda evaluator, e=e: conformance.run_manifest(evaluator, e))
             for e in content or [] if isinstance(e, dict)]
 
 
-def collect(paths, only=None):
+def collect(paths, only=None, run_case=conformance.run_case):
     items = []
     for path in map(Path, paths):
         files = sorted(f for f in path.rglob("*.yaml") if f.parent.name != "worlds") if path.is_dir() else [path]
         for f in files:
-            items += items_of_file(f)
+            items += items_of_file(f, run_case)
     return [i for i in items if not only or any(fnmatch.fnmatch(n, only) for n in i.names)]
 
 
 # ---- running ----
 
-def run_all(items, jobs, program, tell):
-    """Calls tell(item, result) in the order of the items. Returns what is wrong with the evaluators themselves."""
+def lots_of(items, by_world):
+    """Lists of the numbers of items that run one after the other, the longest first."""
+    lots = {}
+    for i, item in enumerate(items):
+        lots.setdefault(item.world if by_world and item.world else i, []).append(i)
+    return sorted(lots.values(), key=len, reverse=True)
+
+
+def run_all(items, jobs, make, tell, stop=None):
+    """Calls tell(item, result) in the order of the items. Returns what is wrong with the evaluators themselves.
+
+    make() makes an evaluator, for a thread. One that must be closed whatever happens comes with stop, an event: what ends
+    this early sets it and waits. Such a one also keeps a world, so cases of one world come one after the other.
+    """
     results, todo = [None] * len(items), queue.SimpleQueue()
     done = [threading.Event() for _ in items]
     trouble = []
 
-    def work():
-        evaluator = conformance.Evaluator(program)
+    def one(evaluator, i):
         try:
-            while True:
-                i = todo.get_nowait()
-                try:
-                    results[i] = items[i].run(evaluator)
-                except Exception as e:                      # told as a failure of this one
-                    results[i] = conformance.Result(items[i].label)
-                    results[i].notes.append(f"{type(e).__name__}: {e}")
-                done[i].set()
-        except queue.Empty:
-            status = evaluator.close()
-            if status:
-                trouble.append(f"an evaluator ended with {status}")
+            results[i] = items[i].run(evaluator)
+        except Exception as e:                              # told as a failure of this one
+            results[i] = conformance.Result(items[i].label)
+            results[i].notes.append(f"{type(e).__name__}: {e}")
+        done[i].set()
 
-    for i in range(len(items)):
-        todo.put(i)
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(jobs, len(items))))]
+    def work():
+        if stop:
+            # Inherited by what is run here: a Ctrl-C that kills half of it would leave the other half behind.
+            signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+        evaluator = make()
+        try:
+            while not (stop and stop.is_set()):
+                for i in todo.get_nowait():
+                    one(evaluator, i)
+        except queue.Empty:
+            pass
+        status = evaluator.close()
+        if status:
+            trouble.append(f"an evaluator ended with {status}")
+
+    lots = lots_of(items, bool(stop))
+    for lot in lots:
+        todo.put(lot)
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(max(1, min(jobs, len(lots))))]
     for t in threads:
         t.start()
-    for i, item in enumerate(items):
-        done[i].wait()
-        tell(item, results[i])
-        results[i] = None
+    try:
+        for i, item in enumerate(items):
+            done[i].wait()
+            tell(item, results[i])
+            results[i] = None
+    except BaseException:
+        if stop:
+            stop.set()
+            for s in ENDS:                                  # once is enough: all is being taken down
+                signal.signal(s, signal.SIG_IGN)
+            for t in threads:
+                t.join()
+        raise
     for t in threads:
         t.join()
     return trouble
@@ -136,10 +168,10 @@ class Teller:
                      (f"; {again} steps were compiled from scratch instead of by changes" if again else ""))
 
 
-def run(items, program, jobs=1, verbose=False):
+def run(items, make, jobs=1, verbose=False, stop=None):
     """Runs, tells, closes with "N passed, N failed". Returns the exit status."""
     teller = Teller(verbose)
-    trouble = run_all(items, jobs, program, teller.tell)
+    trouble = run_all(items, jobs, make, teller.tell, stop)
     for text in trouble:
         teller.say(text)
     if not items:
@@ -161,8 +193,6 @@ def arguments(description):
 
 def parse(parser):
     args = parser.parse_args()
-    if getattr(args, "packets", False):
-        parser.error("--packets: packets come with the kernel dataplane; this version asks the compiled rule set only")
     if args.jobs < 1:
         parser.error("--jobs: at least 1")
     if not os.access(args.eval, os.X_OK):
@@ -172,7 +202,8 @@ def parse(parser):
 
 def end_with(main):
     """Who reads the output may stop reading; who stops the program leaves nothing behind."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for s in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, lambda number, _: sys.exit(128 + number))
     try:
         status = main()
         sys.stdout.flush()

@@ -155,7 +155,6 @@ def test_nothing_to_run_is_no_success(tmp_path):
 
 
 @pytest.mark.parametrize("args, why", [
-    (["--packets"], "packets come with the kernel dataplane"),
     (["/does/not/exist"], "/does/not/exist: there is no such file or folder"),
     (["--jobs", "0"], "--jobs: at least 1"),
     (["--eval", "/does/not/exist"], "not built"),

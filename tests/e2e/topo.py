@@ -110,8 +110,8 @@ class Container(Netns):
 
 
 class Host:
-    def __init__(self, **config):
-        self.netns = Netns(f"bhe{os.getpid() % 100000}{next(_serial)}")
+    def __init__(self, name=None, **config):
+        self.netns = Netns(name or f"bhe{os.getpid() % 100000}{next(_serial)}")
         self.dir = Path(tempfile.mkdtemp(prefix="bulkhead-e2e."))
         self.dir.chmod(0o755)
         for folder in ("run", "state", "policies", "log"):
