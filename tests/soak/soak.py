@@ -74,7 +74,9 @@ class Judgement:
             name, family = names[kind]
             if name in CHANGES and not any(a < begun and end < b for a, b in self.spans[True]):
                 continue
-            if overlaps(self.done.orphan_gaps, begun, end):
+            # Conntrack keeps those that are cut then, refused, and who comes back by the same ports meets them.
+            if overlaps(self.done.orphan_gaps, begun, end) or \
+                    (name == "short, contract" and any(end > a for a, _ in self.done.orphan_gaps)):
                 self.excused["orphan"] += 1
             elif name == "short, contract" and overlaps(self.done.worker_gaps, begun, end):
                 self.excused["worker"] += 1
@@ -167,8 +169,8 @@ def report(scene, done, seconds):
               "after nft was started")
         if seen > scene.args.open_ms:
             judged.wrong(f"open for {seen:.0f} ms")
-    print(f"undecided connections lost with a worker: {judged.excused['worker']}; connections lost with flushed tables: "
-          f"{judged.excused['orphan']}")
+    print(f"undecided connections lost with a worker: {judged.excused['worker']}")
+    print(f"connections lost with flushed tables, or on their ports afterwards: {judged.excused['orphan']}")
     print(f"packets of flows that began while it was open, after it: {judged.after_open}")
     # docs/decisions/0004: a flow that a change of policy cuts is copied once.
     print(f"resets of cut flows that carried a refused segment: {judged.resets}")
