@@ -150,6 +150,17 @@ static void if_bound(struct maker *m, enum bh_kset set, enum who who, enum nft_p
 	bh_x_in_set(&m->x, bh_kset_name(set), KEY);
 }
 
+void bh_chain_if_own(struct maker *m, const char *chain, const char *to)
+{
+	enum bh_kset set = m->f->addr_len == 4 ? BH_KSET_GUARD_IP : BH_KSET_GUARD_IP6;
+
+	for (enum who who = BY_MAC; who <= UNKNOWN_MAC; who++) {
+		bh_x_rule(&m->x, chain);
+		if_bound(m, set, who, NFT_PAYLOAD_NETWORK_HEADER, m->f->daddr);
+		bh_x_goto(&m->x, to);
+	}
+}
+
 static void if_mac(struct maker *m, enum who who)
 {
 	load_link(m, KEY);

@@ -86,6 +86,12 @@ void bh_chain_local(struct maker *m);
 /* The packet comes from the own node or is for it: on to @chain. */
 void bh_chain_if_local(struct maker *m, const char *chain, const char *to);
 
+/*
+ * chains_guard.c: on to @to if the destination is an address of the endpoint from whose link the packet comes. Known for
+ * routed links.
+ */
+void bh_chain_if_own(struct maker *m, const char *chain, const char *to);
+
 /* chains_refuse.c */
 void bh_chain_refuse_names(struct maker *m);
 void bh_chain_refusals(struct maker *m);

@@ -4,6 +4,11 @@
  *
  * chains.c shows where these chains stand.
  *
+ * DOC: To oneself
+ *
+ * What a container sends to its own address through a service (hairpin NAT) comes back by the link that it left by. It is
+ * subject to no policy, but that is rare: so it is asked last, of what would be refused, by the set that the guard has.
+ *
  * DOC: A flood
  *
  * A report costs more than all else that is done for a packet, and reports that do not fit into the agent's socket are
@@ -102,6 +107,7 @@ static void refusals(struct maker *m, unsigned dir)
 	struct bh_x *x = &m->x;
 	const char *chain = bh_chain_no.name[dir];
 
+	bh_chain_if_own(m, chain, "own");
 	bh_x_rule(x, chain);
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_goto(x, "denied");
@@ -161,6 +167,7 @@ void bh_chain_refuse_names(struct maker *m)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(pairs); i++)
 		for (unsigned dir = IN; dir <= EG; dir++)
 			bh_batch_chain(m->x.b, m->x.family, pairs[i]->name[dir]);
+	bh_batch_chain(m->x.b, m->x.family, "own");
 	bh_batch_chain(m->x.b, m->x.family, "told");
 	bh_batch_chain(m->x.b, m->x.family, "answer");
 }
@@ -169,6 +176,9 @@ void bh_chain_refusals(struct maker *m)
 {
 	struct bh_x *x = &m->x;
 
+	bh_x_rule(x, "own");
+	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_goto(x, "allow");
 	told(m);
 	bh_x_rule(x, "answer");
 	bh_x_if_l4(x, NFT_CMP_EQ, IPPROTO_TCP);

@@ -305,6 +305,7 @@ const char *bh_comment_chain(const char *name)
 		{ "watched_", "inspected for the record alone, decided again" },
 		{ "judge_", "decision by contract and protocol" },
 		{ "answer", "answer who was refused" },
+		{ "own", "a container to itself: allow" },
 		{ "told", "reports of refusals: the first one at once" },
 		{ "input_", "to this node: is the sender selected?" },
 		{ "output_", "from this node: is the receiver selected?" },

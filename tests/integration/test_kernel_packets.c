@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <net/if.h>
 
 #include "tests/lib/kernel_scene.h"
 
@@ -127,12 +128,86 @@ static void untracked(void **state)
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft delete table inet blind"), 0);
 }
 
+/* What would be refused is not, if it goes from a container to itself: by a service's address, for example. */
+static void to_oneself(void **state)
+{
+	char *text = netlab_output(NETLAB_CLIENT, "ip -br link show c0");
+	struct bh_addr addrs[2];
+	struct bh_guard g = {
+		.ifindex = if_nametoindex("r0"), .routed = true, .addrs = addrs, .n_addrs = 2
+	};
+
+	(void)state;
+	assert_non_null(text);
+	assert_int_equal(sscanf(strstr(text, "UP"), "UP %hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &g.mac[0],
+				&g.mac[1], &g.mac[2], &g.mac[3], &g.mac[4], &g.mac[5]),
+			 6);
+	free(text);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		    bh_addr_parse(netlab_addr(NETLAB_CLIENT, i == 0 ? 4 : 6), &addrs[i]), 0);
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft -f - <<'E'\n"
+						   "table inet nat {\n"
+						   "chain pre {\n"
+						   " type nat hook prerouting priority dstnat\n"
+						   " ip daddr 10.71.9.9 dnat ip to 10.71.1.2\n"
+						   " ip6 daddr fd71:9::9 dnat ip6 to fd71:1::2\n"
+						   "}\n"
+						   "chain post {\n"
+						   " type nat hook postrouting priority srcnat\n"
+						   " oifname r0 masquerade\n"
+						   "}\n"
+						   "}\nE\n"),
+			 0);
+	for (int known = 0; known < 2; known++) {
+		struct bh_err err = { .code = 0 };
+		struct bh_kernel_change change;
+		struct bh_ruleset *rs;
+
+		g.has_mac = known;
+		begin();
+		hand_cell(s.h, BH_DIR_INGRESS, CLIENT, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY,
+			  DROP(1));
+		hand_cell(s.h, BH_DIR_EGRESS, CLIENT, BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(2));
+		rs = hand_ruleset(s.h, ++s.revision);
+		no_error(bh_kernel_apply(s.k, rs, s.h->addrs, s.h->n_addrs, &g, 1, &change, &err),
+			 &err);
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		bh_ruleset_free(rs);
+		hand_free(s.h);
+		BOTH
+		{
+			struct conn c = { .listener = netlab_serve(NETLAB_CLIENT, s.family,
+								   SOCK_STREAM, 8001) };
+
+			c.client = netlab_connect(NETLAB_CLIENT, NETLAB_VIP, s.family, SOCK_STREAM,
+						  8001, 2000);
+			if (c.client < 0)
+				fail_msg("%s", strerror(-c.client));
+			c.server = netlab_accept(c.listener, 2000);
+			carries(c.client, c.server, "GET /");
+			no_error(bh_kernel_bump(s.k, &err), &err);
+			carries(c.server, c.client, "HTTP");
+			close_conn(&c);
+			/* To somebody else, and from somebody else by the same address. */
+			assert_int_equal(connect_to(8001, 50), -ETIMEDOUT);
+			assert_int_equal(netlab_connect(NETLAB_SERVER, NETLAB_VIP, s.family,
+							SOCK_STREAM, 8001, 50),
+					 -ETIMEDOUT);
+		}
+	}
+	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft delete table inet nat"), 0);
+	begin();
+	apply();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(fragments, after),
 		cmocka_unit_test_teardown(fragments_under_a_contract, after),
 		cmocka_unit_test_teardown(untracked, after),
+		cmocka_unit_test_teardown(to_oneself, after),
 	};
 
 	return cmocka_run_group_tests(tests, group_up, group_down);
