@@ -107,7 +107,7 @@ static void load_l4(struct maker *m, bool header, unsigned reg)
 	if (header)
 		bh_x_meta(&m->x, NFT_META_L4PROTO, reg);
 	else
-		bh_x_ct(&m->x, NFT_CT_PROTOCOL, reg, ORIGINAL);
+		bh_x_ct(&m->x, NFT_CT_PROTOCOL, reg, BH_X_NO_DIR);
 }
 
 static void if_l4(struct maker *m, bool header, uint8_t l4)
