@@ -51,6 +51,7 @@ class Disturbances:
         self.random = random.Random(scene.args.seed)
         self.done = {}
         self.timeline = open(self.host.dir / "timeline", "w", buffering=1)
+        self.tables = self.our_tables()
         self.endpoints, self.policies = {}, {}
         self.passing = []  # containers that come and go
         self.changing = [(0, 0, True)]  # (asked, enforced, allowed) of the client whose policy comes and goes
@@ -236,8 +237,11 @@ class Disturbances:
             if done.returncode == 0:
                 raise AssertionError("another program could change a table that has an owner")
             self.count("attempts on our tables, agent alive")
-        if self.nft("list", "tables").stdout.count("bulkhead") != 2:
-            raise AssertionError("our tables are gone: " + self.nft("list", "tables").stdout)
+        if gone := self.tables - self.our_tables():
+            raise AssertionError("our tables are gone: " + ", ".join(sorted(gone)))
+
+    def our_tables(self):
+        return {line for line in self.nft("list", "tables").stdout.splitlines() if line.endswith(" bulkhead")}
 
     def orphan(self):
         """Killed, flushed by somebody else before it is back, and started again at once."""
