@@ -16,7 +16,9 @@
  *  chain forward { hook forward, filter - 10
  *	oifgroup QUARANTINE goto quarantine
  *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
- *	ct mark & 0xff000000 == ALLOW|E accept		# all that an established packet costs
+ *	ct mark & 0xffff0000 == ALLOW|E accept		# all that an established packet costs
+ *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original goto reopen	# { clean the mark; goto fresh }
+ *	ct mark & 0xff000000 == ALLOW|E accept		# once under a contract: it has a result
  *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
  *	goto slow }
  *
@@ -82,6 +84,13 @@
  * Chains that hold the epoch are small and few: forward, state, allow, renew, stamp_start, stamp_deny, seal. A bump
  * flushes and fills them in one transaction.
  *
+ * DOC: The same ports again
+ *
+ * Conntrack keeps an entry for some seconds when a connection has ended by a reset, and takes the next connection with
+ * the same ports for the same one if the reset came from the other side (nf_conntrack_proto_tcp.c resynchronises). So what
+ * begins is decided as new, whatever stands in the mark: an answer of the classifier was about other bytes, and a
+ * refusal, too. A SYN that is only sent again comes to the same.
+ *
  * DOC: Rules of nft(8) and of the kernel that shape this
  *
  * - A rule never uses a register that another one has loaded.
@@ -107,6 +116,8 @@
 #include "common/banned.h"
 
 #define FORWARD_PRIO     (NF_IP_PRI_FILTER - 10)
+#define TCP_SYN          0x02
+#define TCP_ACK          0x10
 #define LOOPBACK_IFINDEX 1U /* include/net/flow.h: in every network namespace */
 
 static const struct family family4 = {
@@ -222,9 +233,23 @@ void bh_chain_accept_sizing(struct maker *m, const char *chain)
 	bh_x_accept(x);
 }
 
+void bh_chain_if_syn(struct maker *m)
+{
+	bh_x_if_tcp_flags(&m->x, TCP_SYN | TCP_ACK, NFT_CMP_EQ, TCP_SYN);
+}
+
+void bh_chain_reopen(struct maker *m, const char *chain, const char *to)
+{
+	bh_x_rule(&m->x, chain);
+	bh_x_ct_mark(&m->x, ~BH_MARK_OURS, 0);
+	bh_x_goto(&m->x, to);
+}
+
 static void fresh(struct maker *m)
 {
 	struct bh_x *x = &m->x;
+
+	bh_chain_reopen(m, "reopen", "fresh");
 
 	bh_chain_accept_related(m, "fresh");
 	bh_x_rule(x, "fresh");
@@ -371,31 +396,41 @@ static void slow(struct maker *m)
 static const char *const epoch_chains[] = { "input", "forward",     "output",     "state", "allow",
 					    "renew", "stamp_start", "stamp_deny", "seal" };
 
-/* A verdict that comes back, and what is allowed in this epoch. */
-static void entrance(struct maker *m, const char *hook)
+/* A verdict that comes back, and what is allowed in this epoch; what begins goes to @reopen, whatever was decided. */
+static void entrance(struct maker *m, const char *hook, const char *reopen)
 {
+	const uint32_t allowed = BH_MARK_ALLOW | epoch_bits(m);
 	struct bh_x *x = &m->x;
 
 	bh_x_rule(x, hook);
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_jump(x, "repeat");
+	/* Ports and addresses alone decided: they are the same for whatever begins. */
 	bh_x_rule(x, hook);
-	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, BH_MARK_ALLOW | epoch_bits(m));
+	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_RESULT, NFT_CMP_EQ, allowed);
+	bh_x_accept(x);
+	bh_x_rule(x, hook);
+	bh_chain_if_syn(m);
+	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
+	bh_x_if_ct_dir(x, ORIGINAL);
+	bh_x_goto(x, reopen);
+	bh_x_rule(x, hook);
+	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, allowed);
 	bh_x_accept(x);
 }
 
 static void with_epoch(struct maker *m)
 {
 	static const struct {
-		const char *hook, *unmarked, *marked;
-	} local[] = { { "input", "input_new", "slow_local" },
-		      { "output", "output_new", "slow_output" } };
+		const char *hook, *unmarked, *marked, *reopen;
+	} local[] = { { "input", "input_new", "slow_local", "reopen_input" },
+		      { "output", "output_new", "slow_output", "reopen_output" } };
 	const uint32_t e = epoch_bits(m);
 	struct bh_x *x = &m->x;
 
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward",
 			  "quarantine");
-	entrance(m, "forward");
+	entrance(m, "forward", "reopen");
 	bh_x_rule(x, "forward");
 	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
 	bh_x_if_ct_dir(x, ORIGINAL);
@@ -412,7 +447,7 @@ static void with_epoch(struct maker *m)
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "output",
 			  "quarantine");
 	for (size_t i = 0; i < BH_ARRAY_SIZE(local); i++) {
-		entrance(m, local[i].hook);
+		entrance(m, local[i].hook, local[i].reopen);
 		bh_x_rule(x, local[i].hook);
 		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
 		bh_x_goto(x, local[i].marked);
@@ -457,10 +492,10 @@ static void with_epoch(struct maker *m)
 
 static void names(struct maker *m)
 {
-	static const char *const plain[] = { "quarantine", "repeat", "fresh",     "out",
-					     "done",       "slow",   "state",     "again",
-					     "allow",      "renew",  "untracked", "stamp_start",
-					     "stamp_deny", "seal" };
+	static const char *const plain[] = { "quarantine",  "repeat",     "reopen", "fresh",
+					     "out",         "done",       "slow",   "state",
+					     "again",       "allow",      "renew",  "untracked",
+					     "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
 		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
 		&bh_chain_fresh,    &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,

@@ -54,6 +54,10 @@ void bh_chain_peer(struct maker *m, unsigned dir, bool header, unsigned reg);
 /* The rule goes on if that side is a subject: looks it up and compares, so that nft(8) shows it. */
 void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 
+/* The rule goes on for the first packet of a TCP connection. */
+void bh_chain_if_syn(struct maker *m);
+/* @chain: as if nothing had been decided about the flow, on to @to. */
+void bh_chain_reopen(struct maker *m, const char *chain, const char *to);
 /* ICMP errors pass with the flow that they speak of. */
 void bh_chain_accept_related(struct maker *m, const char *chain);
 /* Those that say how large a packet may be, which a flow needs whatever is thought of it. */

@@ -50,12 +50,12 @@
 #define TCP_RST 0x04
 
 static const struct {
-	const char *unmarked, *subject;
+	const char *unmarked, *subject, *reopen;
 	unsigned
 	    dir; /* whose policies a connection that begins here asks: of who sends (EG), of who receives (IN) */
 } hooks[] = {
-	{ "input_new", "input_subject", EG },
-	{ "output_new", "output_subject", IN },
+	{ "input_new", "input_subject", "reopen_input", EG },
+	{ "output_new", "output_subject", "reopen_output", IN },
 };
 
 void bh_chain_local_names(struct maker *m)
@@ -65,6 +65,7 @@ void bh_chain_local_names(struct maker *m)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(hooks); i++) {
 		bh_batch_chain(b, m->x.family, hooks[i].unmarked);
 		bh_batch_chain(b, m->x.family, hooks[i].subject);
+		bh_batch_chain(b, m->x.family, hooks[i].reopen);
 	}
 	bh_batch_chain(b, m->x.family, "slow_output");
 	bh_batch_chain(b, m->x.family, "slow_local");
@@ -114,6 +115,7 @@ static void hook(struct maker *m, size_t i)
 	const char *chain = hooks[i].unmarked;
 	struct bh_x *x = &m->x;
 
+	bh_chain_reopen(m, hooks[i].reopen, chain);
 	for (unsigned d = IN; d <= EG; d++) {
 		bh_x_rule(x, chain);
 		if_container(m, dir, d);

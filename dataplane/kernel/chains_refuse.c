@@ -116,6 +116,10 @@ static void refusals(struct maker *m, unsigned dir)
 	bh_x_rule(x, chain);
 	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
 	bh_x_goto(x, refuse.name[dir]);
+	/* It begins, on an entry of a connection that has ended. */
+	bh_x_rule(x, chain);
+	bh_chain_if_syn(m);
+	bh_x_goto(x, refuse.name[dir]);
 	bh_x_rule(x, chain);
 	bh_x_goto(x, strike.name[dir]);
 

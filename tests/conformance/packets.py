@@ -201,7 +201,9 @@ class Held:
         done = self.node.netns.run("nft", "-j", "list", "map", *self.table, name, check=False)
         if done.returncode:
             return []
-        return json.loads(done.stdout)["nftables"][-1]["map"].get("elem", [])
+        # A key that has a comment is told with it.
+        return [(key["elem"]["val"] if isinstance(key, dict) and "elem" in key else key, data)
+                for key, data in json.loads(done.stdout)["nftables"][-1]["map"].get("elem", [])]
 
     def look_up(self, name, value):
         return next((data for key, data in self.elements(name) if covers(key, value)), None)

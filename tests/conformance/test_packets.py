@@ -160,7 +160,9 @@ def test_a_refusal_that_no_control_can_stand_beside_is_no_table():
 @pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_who_stops_it_finds_nothing_left(tmp_path, number, status):
     """Also when the signal goes to everything that it runs, as Ctrl-C does."""
-    child = start("--jobs", "2", HERE / "cases", start_new_session=True, env=dict(os.environ, TMPDIR=str(tmp_path)))
+    # Whoever runs this test may have it ignore interrupts, and children inherit that.
+    child = start("--jobs", "2", HERE / "cases", start_new_session=True, env=dict(os.environ, TMPDIR=str(tmp_path)),
+                  preexec_fn=lambda: signal.signal(number, signal.SIG_DFL))
     topo.wait_for("two worlds are being built", lambda: len(left(child.pid)) > 8 or child.poll() is not None, 60)
     os.killpg(child.pid, number)
     _, err = child.communicate(timeout=60)

@@ -188,84 +188,6 @@ static void contract_over_udp(void **state)
 	}
 }
 
-static int path_mtu(int fd)
-{
-	int mtu = 0;
-	socklen_t len = sizeof(mtu);
-
-	assert_int_equal(getsockopt(fd, s.family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
-				    s.family == 4 ? IP_MTU : IPV6_MTU, &mtu, &len),
-			 0);
-	return mtu;
-}
-
-static void hears_of_a_smaller_mtu(int fd)
-{
-	bh_msec_t end = bh_clock_now() + 2000;
-	struct sockaddr_storage me;
-	socklen_t len = sizeof(me);
-	int error;
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&me, &len), 0);
-	assert_int_equal(path_mtu(fd), 1500);
-	netlab_too_big(NETLAB_SERVER, NETLAB_CLIENT, s.family,
-		       ntohs(((struct sockaddr_in *)&me)->sin_port), 8001, 1400);
-	while (path_mtu(fd) != 1400 && bh_clock_now() < end)
-		(void)poll(NULL, 0, 5);
-	assert_int_equal(path_mtu(fd), 1400);
-	/* The socket tells of it once. */
-	len = sizeof(error);
-	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
-}
-
-/* A router on the way says that packets are too large: a flow under inspection must hear of it, or it stalls. */
-static void errors_that_size_packets(void **state)
-{
-	(void)state;
-	http_only();
-	teller_start(QUEUE, 2);
-	BOTH
-	{
-		int server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001);
-		int fd =
-		    netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family, SOCK_DGRAM, 8001, 0);
-
-		carries(fd, server, "MORE");
-		hears_of_a_smaller_mtu(fd);
-		(void)close(fd);
-		(void)close(server);
-		assert_int_equal(netlab_run(NETLAB_CLIENT, "ip -%d route flush cache", s.family),
-				 0);
-	}
-}
-
-/* The first packet of a flow in a new epoch is an error about it: it is decided as the flow, not as ICMP. */
-static void an_error_decides_as_its_flow(void **state)
-{
-	(void)state;
-	BOTH
-	{
-		struct bh_err err = { .code = 0 };
-		int server, fd;
-
-		begin();
-		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
-		in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, ALLOW(2));
-		apply();
-		server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001);
-		fd = netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family, SOCK_DGRAM, 8001, 0);
-		carries(fd, server, "one");
-		no_error(bh_kernel_bump(s.k, &err), &err);
-		hears_of_a_smaller_mtu(fd);
-		carries(fd, server, "two");
-		no_log();
-		(void)close(fd);
-		(void)close(server);
-		assert_int_equal(netlab_run(NETLAB_CLIENT, "ip -%d route flush cache", s.family),
-				 0);
-	}
-}
-
 /* Nobody answers: nothing passes, and nothing is lost once somebody does. */
 static void without_a_worker_nothing_passes(void **state)
 {
@@ -669,8 +591,6 @@ int main(void)
 		cmocka_unit_test_teardown(open_contract, after),
 		cmocka_unit_test_teardown(open_by_name_only, after),
 		cmocka_unit_test_teardown(contract_over_udp, after),
-		cmocka_unit_test_teardown(errors_that_size_packets, after),
-		cmocka_unit_test_teardown(an_error_decides_as_its_flow, after),
 		cmocka_unit_test_teardown(without_a_worker_nothing_passes, after),
 		cmocka_unit_test_teardown(confirming_asks_for_acknowledgements, after),
 		cmocka_unit_test_teardown(syn_options_are_reset, after),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/integration/test_kernel_packets.c - packets that are not plain: fragments, without a connection, to oneself
+ * tests/integration/test_kernel_packets.c - packets that are not plain: fragments, errors, without a connection, on the
+ * ports of another connection, to oneself
  *
  * Real packets of a client through a router to a server, IPv4 and IPv6, in network namespaces of this program's own
  * (root). The rule sets are made by hand; the worker is played by tests/lib/teller.c.
@@ -16,6 +17,17 @@
 #include "tests/lib/kernel_scene.h"
 
 #define BIG 6000 /* bytes of a datagram: five fragments */
+
+static void http_only(void)
+{
+	begin();
+	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	in_cell(BH_PEER_ANY, BH_L4_TCP, 8001, CONTRACT(1));
+	in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, CONTRACT(1));
+	apply();
+	(void)teller_seen();
+}
 
 static int dial(uint16_t port)
 {
@@ -64,13 +76,8 @@ static void fragments(void **state)
 static void fragments_under_a_contract(void **state)
 {
 	(void)state;
-	begin();
-	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
-	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
-	in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, CONTRACT(1));
-	apply();
+	http_only();
 	teller_start(QUEUE, 2);
-	(void)teller_seen();
 	BOTH
 	{
 		int server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001),
@@ -126,6 +133,152 @@ static void untracked(void **state)
 		(void)close(server);
 	}
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft delete table inet blind"), 0);
+}
+
+static int path_mtu(int fd)
+{
+	int mtu = 0;
+	socklen_t len = sizeof(mtu);
+
+	assert_int_equal(getsockopt(fd, s.family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+				    s.family == 4 ? IP_MTU : IPV6_MTU, &mtu, &len),
+			 0);
+	return mtu;
+}
+
+static void hears_of_a_smaller_mtu(int fd)
+{
+	bh_msec_t end = bh_clock_now() + 2000;
+	struct sockaddr_storage me;
+	socklen_t len = sizeof(me);
+	int error;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&me, &len), 0);
+	assert_int_equal(path_mtu(fd), 1500);
+	netlab_too_big(NETLAB_SERVER, NETLAB_CLIENT, s.family,
+		       ntohs(((struct sockaddr_in *)&me)->sin_port), 8001, 1400);
+	while (path_mtu(fd) != 1400 && bh_clock_now() < end)
+		(void)poll(NULL, 0, 5);
+	assert_int_equal(path_mtu(fd), 1400);
+	/* The socket tells of it once. */
+	len = sizeof(error);
+	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+}
+
+/* A router on the way says that packets are too large: a flow under inspection must hear of it, or it stalls. */
+static void errors_that_size_packets(void **state)
+{
+	(void)state;
+	http_only();
+	teller_start(QUEUE, 2);
+	BOTH
+	{
+		int server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001);
+		int fd =
+		    netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family, SOCK_DGRAM, 8001, 0);
+
+		carries(fd, server, "MORE");
+		hears_of_a_smaller_mtu(fd);
+		(void)close(fd);
+		(void)close(server);
+		assert_int_equal(netlab_run(NETLAB_CLIENT, "ip -%d route flush cache", s.family),
+				 0);
+	}
+}
+
+/* The first packet of a flow in a new epoch is an error about it: it is decided as the flow, not as ICMP. */
+static void an_error_decides_as_its_flow(void **state)
+{
+	(void)state;
+	BOTH
+	{
+		struct bh_err err = { .code = 0 };
+		int server, fd;
+
+		begin();
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+		in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, ALLOW(2));
+		apply();
+		server = netlab_serve(NETLAB_SERVER, s.family, SOCK_DGRAM, 8001);
+		fd = netlab_connect(NETLAB_CLIENT, NETLAB_SERVER, s.family, SOCK_DGRAM, 8001, 0);
+		carries(fd, server, "one");
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		hears_of_a_smaller_mtu(fd);
+		carries(fd, server, "two");
+		no_log();
+		(void)close(fd);
+		(void)close(server);
+		assert_int_equal(netlab_run(NETLAB_CLIENT, "ip -%d route flush cache", s.family),
+				 0);
+	}
+}
+
+/* A connection from a port of our own choice. */
+static struct conn open_from(uint16_t sport)
+{
+	struct conn c = { .listener = netlab_serve(NETLAB_SERVER, s.family, SOCK_STREAM, 8001) };
+	socklen_t len;
+	struct sockaddr_storage me = netlab_sockaddr(NETLAB_CLIENT, s.family, sport, &len);
+	struct sockaddr_storage to = netlab_sockaddr(NETLAB_SERVER, s.family, 8001, &len);
+	const int one = 1;
+	int error = -1;
+
+	c.client = netlab_socket(NETLAB_CLIENT, s.family, SOCK_STREAM);
+	assert_int_equal(setsockopt(c.client, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(c.client, (struct sockaddr *)&me, len), 0);
+	(void)connect(c.client, (struct sockaddr *)&to, len);
+	c.server = netlab_accept(c.listener, 3000);
+	len = sizeof(error);
+	assert_int_equal(getsockopt(c.client, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	if (c.server < 0 || error != 0)
+		fail_msg("port %u: %s", sport, strerror(error));
+	return c;
+}
+
+/*
+ * Conntrack keeps a connection that was reset, and takes the next one with the same ports for it if the reset came from
+ * the other side. What was decided about the one says nothing about the other.
+ */
+static void the_same_ports_again(void **state)
+{
+	const struct linger at_once = { .l_onoff = 1 };
+
+	(void)state;
+	http_only();
+	teller_start(QUEUE, 2);
+	BOTH for (int told = 0; told < 2; told++)
+	{
+		uint16_t sport = (uint16_t)(40000 + told);
+		struct conn c = open_from(sport);
+		char buf[16];
+
+		if (told) {
+			carries(c.client, c.server, "GET /");
+			assert_int_equal(
+			    setsockopt(c.server, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)),
+			    0);
+			(void)close(c.server);
+			assert_int_equal(netlab_end_of(c.client, 2000), -ECONNRESET);
+			(void)close(c.client);
+			(void)close(c.listener);
+			/* Allowed once is not allowed now. */
+			c = open_from(sport);
+			assert_int_equal(netlab_write(c.client, "SSH-2.0", 7), 7);
+			assert_int_equal(netlab_end_of(c.client, 2000), -ECONNRESET);
+			assert_int_equal(netlab_read(c.server, buf, sizeof(buf), 2000),
+					 -ECONNRESET);
+		} else {
+			assert_int_equal(netlab_write(c.client, "SSH-2.0", 7), 7);
+			assert_int_equal(netlab_end_of(c.client, 2000), -ECONNRESET);
+			assert_int_equal(netlab_end_of(c.server, 2000), -ECONNRESET);
+			close_conn(&c);
+			/* Refused once is not refused now. */
+			c = open_from(sport);
+			carries(c.client, c.server, "GET /");
+			carries(c.server, c.client, "HTTP");
+		}
+		close_conn(&c);
+	}
 }
 
 /* What would be refused is not, if it goes from a container to itself: by a service's address, for example. */
@@ -207,6 +360,9 @@ int main(void)
 		cmocka_unit_test_teardown(fragments, after),
 		cmocka_unit_test_teardown(fragments_under_a_contract, after),
 		cmocka_unit_test_teardown(untracked, after),
+		cmocka_unit_test_teardown(errors_that_size_packets, after),
+		cmocka_unit_test_teardown(an_error_decides_as_its_flow, after),
+		cmocka_unit_test_teardown(the_same_ports_again, after),
 		cmocka_unit_test_teardown(to_oneself, after),
 	};
 
