@@ -171,10 +171,14 @@ table inet marks {
 
 
 def test_our_tables_removed_by_others_come_back(shop, family):
+    def tables():
+        return sorted(line for line in shop.netns.run("nft", "list", "tables").stdout.splitlines() if "bulkhead" in line)
+    before = tables()
+    assert {"table ip bulkhead", "table ip6 bulkhead"} <= set(before)
     done = shop.netns.run("nft", "delete", "table", "ip" if family == 4 else "ip6", "bulkhead", check=False)
     if done.returncode == 0:  # a kernel without owned tables: noticed and repaired, and recorded
         shop.wait_record(kind="loss")
-    topo.wait_for("both tables stand", lambda: shop.netns.run("nft", "list", "tables").stdout.count("bulkhead") == 2)
+    topo.wait_for("all tables stand", lambda: tables() == before)
     still_holds(shop, family)
 
 
