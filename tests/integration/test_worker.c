@@ -191,13 +191,14 @@ static int check(const char *command)
 	return r;
 }
 
+/* Not at output: there the node is one end, and isolation never stands between it and a container. */
 static int rules(const char *iptables)
 {
 	static const char *const lines[] = {
-		"-t mangle -A OUTPUT -p udp --dport 9 -m mark --mark 0x7f150000/0xffff0000 -j ACCEPT",
-		"-t mangle -A OUTPUT -p udp --dport 9 -m mark --mark 0x7f000000/0xff000000 -j DROP",
-		"-t mangle -A OUTPUT -p udp --dport 9 -j MARK --set-mark 0x3e020000",
-		"-t mangle -A OUTPUT -p udp --dport 9 -j NFQUEUE --queue-num 7",
+		"-t mangle -A PREROUTING -p udp --dport 9 -m mark --mark 0x7f150000/0xffff0000 -j ACCEPT",
+		"-t mangle -A PREROUTING -p udp --dport 9 -m mark --mark 0x7f000000/0xff000000 -j DROP",
+		"-t mangle -A PREROUTING -p udp --dport 9 -j MARK --set-mark 0x3e020000",
+		"-t mangle -A PREROUTING -p udp --dport 9 -j NFQUEUE --queue-num 7",
 	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(lines); i++) {

@@ -27,8 +27,10 @@
 
 #define FDS 65536
 
+enum conn_type { NONE, LISTENER, DATAGRAMS, STREAM };
+
 struct conn {
-	enum { NONE, LISTENER, DATAGRAMS, STREAM } type;
+	enum conn_type type;
 	enum format format;
 	size_t have;
 	char buf[256];
@@ -37,7 +39,7 @@ struct conn {
 static struct conn conns[FDS];
 static int ep;
 
-static void watch(int fd, int type, enum format f)
+static void watch(int fd, enum conn_type type, enum format f)
 {
 	struct epoll_event e = { .events = EPOLLIN, .data.fd = fd };
 
