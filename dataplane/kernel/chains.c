@@ -218,21 +218,6 @@ void bh_chain_accept_related(struct maker *m, const char *chain)
 	bh_x_accept(x);
 }
 
-void bh_chain_accept_sizing(struct maker *m, const char *chain)
-{
-	const uint8_t needed[] = { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED };
-	const uint8_t too_big = ICMP6_PACKET_TOO_BIG;
-	bool v4 = m->f->nfproto == NFPROTO_IPV4;
-	struct bh_x *x = &m->x;
-
-	bh_x_rule(x, chain);
-	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_RELATED));
-	bh_x_if_l4(x, NFT_CMP_EQ, m->f->icmp);
-	bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, v4 ? 2 : 1, 0);
-	bh_x_cmp(x, NFT_CMP_EQ, 0, v4 ? needed : &too_big, v4 ? 2 : 1);
-	bh_x_accept(x);
-}
-
 void bh_chain_if_syn(struct maker *m)
 {
 	bh_x_if_tcp_flags(&m->x, TCP_SYN | TCP_ACK, NFT_CMP_EQ, TCP_SYN);

@@ -60,8 +60,6 @@ void bh_chain_if_syn(struct maker *m);
 void bh_chain_reopen(struct maker *m, const char *chain, const char *to);
 /* ICMP errors pass with the flow that they speak of. */
 void bh_chain_accept_related(struct maker *m, const char *chain);
-/* Those that say how large a packet may be, which a flow needs whatever is thought of it. */
-void bh_chain_accept_sizing(struct maker *m, const char *chain);
 /* Asks the cells of both sides by the conntrack tuples: a refusal does not come back. */
 void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again);
 /* The same, and what becomes of a flow that none refuses; ends @chain. */

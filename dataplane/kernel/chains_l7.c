@@ -9,7 +9,7 @@
  *
  *  chain l7 {
  *	meta mark & 0xff000000 == VMARK goto verdict
- *	ct state related, ICMP "packet too big" accept	# or the flow would stall
+ *	ct state related, ICMP, of a subject: drop; "packet too big": accept; other: drop
  *	goto inspect }
  *  chain inspect {
  *	TCP with SYN or RST goto handshake	# { SYN with payload: goto syn_data;  SYN: reset the options
@@ -44,8 +44,12 @@
  * packet carries, and the result KILLED remembers it.
  */
 #include <arpa/inet.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h> /* before the kernel's own, which gives way */
+#include <netinet/ip_icmp.h>
+
 #include <linux/netfilter.h>
-#include <netinet/in.h>
+#include <linux/netfilter/nf_conntrack_common.h>
 
 #include "common/util.h"
 #include "dataplane/kernel/chains_internal.h"
@@ -76,6 +80,41 @@ static void if_sub(struct maker *m, uint32_t sub)
 	bh_x_if_ct_mark(&m->x, BH_MARK_RESULT, NFT_CMP_EQ, sub << BH_MARK_RESULT_SHIFT);
 }
 
+static void if_error(struct maker *m)
+{
+	bh_x_rule(&m->x, "l7");
+	bh_x_if_ct_state(&m->x, NF_CT_STATE_BIT(IP_CT_RELATED));
+	bh_x_if_l4(&m->x, NFT_CMP_EQ, m->f->icmp);
+}
+
+/*
+ * ICMP errors about a flow under inspection. Those that say how large a packet may be it needs, or it would stall; but a
+ * container is no router, and what it quotes in one is for it to choose.
+ */
+static void errors(struct maker *m)
+{
+	const uint8_t needed[] = { ICMP_DEST_UNREACH, ICMP_FRAG_NEEDED };
+	const uint8_t too_big = ICMP6_PACKET_TOO_BIG;
+	bool v4 = m->f->nfproto == NFPROTO_IPV4;
+	struct bh_x *x = &m->x;
+
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		if_error(m);
+		bh_x_payload(x, NFT_PAYLOAD_NETWORK_HEADER, m->f->saddr, m->f->addr_len,
+			     m->f->reg_addr);
+		bh_x_map(x, bh_kset_name(dir == IN ? BH_KSET_SUBJ_IN : BH_KSET_SUBJ_EG),
+			 m->f->reg_addr, 1);
+		bh_x_cmp32(x, NFT_CMP_NEQ, 1, BH_CLASS_INVALID);
+		bh_x_drop(x);
+	}
+	if_error(m);
+	bh_x_payload(x, NFT_PAYLOAD_TRANSPORT_HEADER, 0, v4 ? 2 : 1, 0);
+	bh_x_cmp(x, NFT_CMP_EQ, 0, v4 ? needed : &too_big, v4 ? 2 : 1);
+	bh_x_accept(x);
+	if_error(m);
+	bh_x_drop(x);
+}
+
 static void inspect(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -83,7 +122,7 @@ static void inspect(struct maker *m)
 	bh_x_rule(x, "l7");
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_goto(x, "verdict");
-	bh_chain_accept_sizing(m, "l7");
+	errors(m);
 	bh_x_rule(x, "l7");
 	bh_x_goto(x, "inspect");
 

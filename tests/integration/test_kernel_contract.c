@@ -16,17 +16,6 @@
 
 /* ---- contracts ---- */
 
-static void http_only(void)
-{
-	begin();
-	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
-	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
-	in_cell(BH_PEER_ANY, BH_L4_TCP, 8001, CONTRACT(1));
-	in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, CONTRACT(1));
-	apply();
-	(void)teller_seen();
-}
-
 static void contract_allows(void **state)
 {
 	(void)state;

@@ -176,7 +176,7 @@ static void rejected(void **state)
 
 /* ---- contracts ---- */
 
-static void http_only(const struct side *w)
+static void http_with_the_node(const struct side *w)
 {
 	begin();
 	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
@@ -194,7 +194,7 @@ static void contract_with_the_node(void **state)
 	teller_start(QUEUE, 2);
 	EACH_SIDE(w)
 	{
-		http_only(w);
+		http_with_the_node(w);
 		BOTH
 		{
 			struct teller_seen t = teller_seen();
@@ -234,7 +234,7 @@ static void datagrams_with_the_node(void **state)
 	teller_start(QUEUE, 2);
 	EACH_SIDE(w)
 	{
-		http_only(w);
+		http_with_the_node(w);
 		BOTH
 		{
 			int server = netlab_serve(w->to, s.family, SOCK_DGRAM, 8001), r;

@@ -292,6 +292,18 @@ static inline void dropped(uint16_t port, uint32_t reason)
 	s.read = s.n_logs;
 }
 
+/* The server takes HTTP at port 8001 and nothing else. */
+static inline void http_only(void)
+{
+	begin();
+	hand_contract(s.h, 1, BH_PROTO_HTTP, ALLOW(10), DROP(11));
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(1));
+	in_cell(BH_PEER_ANY, BH_L4_TCP, 8001, CONTRACT(1));
+	in_cell(BH_PEER_ANY, BH_L4_UDP, 8001, CONTRACT(1));
+	apply();
+	(void)teller_seen();
+}
+
 /* Runs the body for both families. */
 #define BOTH for (s.family = 4; s.family <= 6; s.family += 2)
 

@@ -333,17 +333,20 @@ static int raw_socket(enum netlab_end end, int family)
 }
 
 /* What is summed of ICMPv6 begins with source, destination, length and protocol: 40 bytes. */
-static void pseudo_header(enum netlab_end from, enum netlab_end to, uint8_t n, uint8_t *out)
+static void pseudo_header(const char *from, enum netlab_end to, uint8_t n, uint8_t *out)
 {
-	(void)inet_pton(AF_INET6, netlab_addr(from, 6), out);
+	(void)inet_pton(AF_INET6, from, out);
 	(void)inet_pton(AF_INET6, netlab_addr(to, 6), out + 16);
 	out[35] = n;
 	out[39] = IPPROTO_ICMPV6;
 }
 
 /* The message of @n bytes behind the pseudo header, with its checksum. */
-static void send_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t *all, size_t n)
+static void send_icmp(enum netlab_end from, const char *source, enum netlab_end to, int family,
+		      uint8_t *all, size_t n)
 {
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 	uint8_t *m = all + 40;
 	uint16_t sum = family == 4 ? checksum(m, n) : checksum(all, 40 + n);
 	socklen_t len;
@@ -352,6 +355,14 @@ static void send_icmp(enum netlab_end from, enum netlab_end to, int family, uint
 
 	m[2] = (uint8_t)(sum >> 8);
 	m[3] = (uint8_t)sum;
+	if (source && family == 4 &&
+	    (inet_pton(AF_INET, source, &v4.sin_addr) != 1 ||
+	     bind(fd, (void *)&v4, sizeof(v4)) < 0))
+		die(source);
+	if (source && family == 6 &&
+	    (inet_pton(AF_INET6, source, &v6.sin6_addr) != 1 ||
+	     bind(fd, (void *)&v6, sizeof(v6)) < 0))
+		die(source);
 	if (sendto(fd, m, n, 0, (struct sockaddr *)&ss, len) != (ssize_t)n)
 		die("icmp");
 	(void)close(fd);
@@ -363,7 +374,7 @@ void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t t
 	uint8_t all[40 + 16] = { 0 }, *m = &all[40], *begin = family == 4 ? m : all;
 	size_t n = family == 4 ? 16 : sizeof(all);
 
-	pseudo_header(from, to, 16, all);
+	pseudo_header(netlab_addr(from, 6), to, 16, all);
 	m[0] = type;
 	m[1] = code;
 	m[4] = m[5] = 0x71;
@@ -375,18 +386,18 @@ void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t t
 		m[14] = (uint8_t)(word >> 8);
 		m[15] = (uint8_t)word;
 	}
-	send_icmp(from, to, family, all, 16);
+	send_icmp(from, NULL, to, family, all, 16);
 }
 
-void netlab_too_big(enum netlab_end from, enum netlab_end to, int family, uint16_t sport,
-		    uint16_t dport, uint16_t mtu)
+void netlab_too_big(enum netlab_end from, const char *router, enum netlab_end to, int family,
+		    uint16_t sport, uint16_t dport, uint16_t mtu)
 {
 	static const uint8_t v4[20] = { 0x45, [3] = 28, [8] = 64, [9] = IPPROTO_UDP };
 	static const uint8_t v6[40] = { 0x60, [5] = 8, [6] = IPPROTO_UDP, [7] = 64 };
 	size_t head = family == 4 ? sizeof(v4) : sizeof(v6), n = 8 + head + 8;
 	uint8_t all[40 + 8 + sizeof(v6) + 8] = { 0 }, *m = &all[40], *ip = m + 8, *udp = ip + head;
 
-	pseudo_header(from, to, (uint8_t)n, all);
+	pseudo_header(router ? router : netlab_addr(from, 6), to, (uint8_t)n, all);
 	m[0] = family == 4 ? 3 : 2; /* destination unreachable, packet too big */
 	m[1] = family == 4 ? 4 : 0; /* fragmentation needed */
 	m[6] = (uint8_t)(mtu >> 8);
@@ -401,7 +412,7 @@ void netlab_too_big(enum netlab_end from, enum netlab_end to, int family, uint16
 	udp[2] = (uint8_t)(dport >> 8);
 	udp[3] = (uint8_t)dport;
 	udp[5] = 8;
-	send_icmp(from, to, family, all, n);
+	send_icmp(from, router, to, family, all, n);
 }
 
 bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeout_ms)

@@ -67,9 +67,12 @@ int netlab_write(int fd, const void *buf, size_t size);
 /* One message, 16 bytes. @sum: its checksum comes out as this, by what else is in it; 0: as it comes out. */
 void netlab_icmp(enum netlab_end from, enum netlab_end to, int family, uint8_t type, uint8_t code,
 		 uint16_t sum);
-/* That a datagram of @to, from its port @sport to @dport of @from, was larger than @mtu. */
-void netlab_too_big(enum netlab_end from, enum netlab_end to, int family, uint16_t sport,
-		    uint16_t dport, uint16_t mtu);
+/*
+ * That a datagram of @to, from its port @sport to @dport of @from, was larger than @mtu. @router: who says so, an address
+ * of the namespace of @from; NULL: @from itself.
+ */
+void netlab_too_big(enum netlab_end from, const char *router, enum netlab_end to, int family,
+		    uint16_t sport, uint16_t dport, uint16_t mtu);
 /* One echo request. */
 bool netlab_ping(enum netlab_end from, enum netlab_end to, int family, int timeout_ms);
 /* The error that ends the connection: waits for it. 0: none within @timeout_ms */
