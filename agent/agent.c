@@ -63,37 +63,9 @@ static void on_line(void *arg, const char *line, size_t len)
 		bh_api_line(a->api, line, len);
 }
 
-static void on_told(void *arg, const struct bh_refused *p, uint64_t n)
-{
-	struct bh_agent *a = arg;
-
-	bh_records_repeated(a->records, bh_clock_wall_us(), p, n);
-}
-
-/* What the kernel only counted; nothing, if it reported nothing. */
-static void take_told(struct bh_agent *a)
-{
-	static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
-	struct bh_err err = { 0 };
-	int r;
-
-	if (!a->heard)
-		return;
-	a->heard = false;
-	r = bh_kernel_take_told(a->kernel, on_told, a, &err);
-	if (r == 0)
-		return;
-	a->heard = true;
-	bh_log_limited(&limit, BH_LOG_WARNING, "counts of refused packets cannot be read: %s",
-		       bh_err_text(&err, r));
-	/* They were taken, but there was no room for all of the answer. */
-	if (r == -ENOBUFS)
-		bh_vlog_loss(a->log, "told_overrun", 1);
-}
-
 void bh_agent_flush_records(struct bh_agent *a)
 {
-	take_told(a);
+	bh_agent_take_told(a);
 	bh_records_flush(a->records);
 	bh_vlog_flush(a->log);
 }
@@ -269,7 +241,7 @@ static int on_tick(struct bh_source *s, void *arg)
 	struct bh_agent *a = arg;
 	bh_msec_t now = bh_clock_now();
 
-	take_told(a);
+	bh_agent_take_told(a);
 	bh_records_tick(a->records, now);
 	bh_vlog_tick(a->log, now);
 	bh_agent_bury(a, now);
@@ -452,7 +424,9 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .group_quarantine = BH_GROUP_QUARANTINE,
 					   .group_managed = BH_GROUP_MANAGED,
 					   .mark_down = a->cfg.mark_down,
-					   .comments = a->cfg.comments };
+					   .comments = a->cfg.comments,
+					   .keep = a->cfg.keep_connections,
+					   .grace_sec = a->cfg.midstream_grace };
 	int r;
 
 	pool.engine.mark_down = a->cfg.mark_down;
@@ -489,6 +463,7 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 					  .kernel = a->kernel,
 					  .node = a->cfg.node_name,
 					  .around = &a->around,
+					  .keep = a->cfg.keep_connections,
 					  .revision = bh_agent_last_revision(a),
 					  .done = on_pass,
 					  .time = on_time,
@@ -602,7 +577,7 @@ void bh_agent_stop(struct bh_agent *a)
 	if (a->nflog_io)
 		(void)on_nflog(a->nflog_io, bh_nflog_fd(a->nflog), EPOLLIN, a);
 	if (a->started)
-		take_told(a);
+		bh_agent_take_told(a);
 	a->pool = bh_pool_free(a->pool);
 	a->records = bh_records_free(a->records);
 	if (a->rc)

@@ -65,7 +65,7 @@ struct bh_agent {
 	bh_msec_t touched; /* our tables, by others, and not verified since; 0: not */
 	bool heard;        /* of refused packets, since others like them were asked for */
 	bool noted;        /* refused packets, in the run folder */
-	uint64_t noted_refused;
+	uint64_t noted_refused, noted_unjudged;
 	struct bh_proxies *proxies; /* NULL: they cannot be looked for */
 	size_t n_proxies;           /* that matter, at the last look */
 	struct bh_bridgecheck *bridges;
@@ -101,6 +101,9 @@ void bh_agent_bury(struct bh_agent *a, bh_msec_t now);
 
 /* Everything that was reported so far becomes a record; a POST /v1/flush waits a moment before it. */
 void bh_agent_flush_records(struct bh_agent *a);
+
+/* What the kernel only counted becomes records; nothing, if it reported nothing. */
+void bh_agent_take_told(struct bh_agent *a);
 
 /* Notes how many packets were refused so far; what an earlier agent noted, less than now, becomes a loss. */
 void bh_agent_note_refused(struct bh_agent *a);

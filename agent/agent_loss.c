@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * agent/agent_loss.c - refused packets of the time in which no agent listened
+ * agent/agent_loss.c - refused packets that were only counted: like others, or while no agent listened
  *
  * The kernel goes on refusing when the agent is gone, and its packet log has no listener then. Its counters go on, too.
  * So their sum is noted in the run folder once a second, and the next agent records the difference as a loss. An agent
@@ -23,6 +23,33 @@
 
 #include "common/banned.h"
 
+static void on_told(void *arg, const struct bh_refused *p, uint64_t n)
+{
+	struct bh_agent *a = arg;
+
+	bh_records_repeated(a->records, bh_clock_wall_us(), p, n);
+}
+
+void bh_agent_take_told(struct bh_agent *a)
+{
+	static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
+	struct bh_err err = { 0 };
+	int r;
+
+	if (!a->heard)
+		return;
+	a->heard = false;
+	r = bh_kernel_take_told(a->kernel, on_told, a, &err);
+	if (r == 0)
+		return;
+	a->heard = true;
+	bh_log_limited(&limit, BH_LOG_WARNING, "counts of refused packets cannot be read: %s",
+		       bh_err_text(&err, r));
+	/* They were taken, but there was no room for all of the answer. */
+	if (r == -ENOBUFS)
+		bh_vlog_loss(a->log, "told_overrun", 1);
+}
+
 static char *counted_path(const struct bh_agent *a)
 {
 	char *path;
@@ -30,7 +57,22 @@ static char *counted_path(const struct bh_agent *a)
 	return asprintf(&path, "%s/refused", a->cfg.run_dir) < 0 ? NULL : path;
 }
 
-/* What the kernel reports packet by packet; quarantine is left out: nobody's policy is violated there. */
+/* Rules may say that it is enough to count them; but nobody should have to ask. */
+static void say_unjudged(struct bh_agent *a, uint64_t now)
+{
+	static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
+
+	if (a->noted && now > a->noted_unjudged)
+		bh_log_limited(&limit, BH_LOG_WARNING,
+			       "%llu connections passed unjudged, as the fail modes of rules say",
+			       (unsigned long long)(now - a->noted_unjudged));
+	a->noted_unjudged = now;
+}
+
+/*
+ * What the kernel reports, packet by packet or, where it passed unjudged, by the connection; quarantine is left out:
+ * nobody's policy is violated there.
+ */
 static int count(struct bh_agent *a, uint64_t *ret)
 {
 	struct bh_kernel_counters c;
@@ -38,7 +80,9 @@ static int count(struct bh_agent *a, uint64_t *ret)
 
 	if (r == 0)
 		*ret = c.refused + c.spoofed + c.spoofed_mac + c.spoofed_arp + c.spoofed_nd +
-		       c.rogue_router + c.rogue_dhcp + c.foreign_frame;
+		       c.rogue_router + c.rogue_dhcp + c.foreign_frame + c.unjudged + c.midstream;
+	if (r == 0)
+		say_unjudged(a, c.unjudged + c.midstream);
 	return r;
 }
 

@@ -260,14 +260,16 @@ static json_t *status_kernel(const struct bh_agent *a)
 	if (r < 0)
 		bh_debug("counters: %s", bh_err_text(&err, r));
 	return json_pack(
-	    "{s:i, s:b, s:s, s:s, s:{s:b, s:b}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
-	    "s:I, s:I, s:I, s:I}}",
+	    "{s:i, s:b, s:s, s:s, s:s, s:{s:b, s:b}, s:{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, "
+	    "s:I, s:I, s:I, s:I, s:I, s:I}}",
 	    "epoch", (int)bh_kernel_epoch(a->kernel), "adopted", (int)a->adopted, "queue",
 	    caps->native_queue ? "native" : "xt", "owner", caps->owner_persist ? "persist" : "none",
-	    "guard", "arp", (int)caps->arp, "bridge", (int)caps->bridge, "counters", "refused",
+	    "existingConnections", a->cfg.keep_connections ? "keep" : "cut", "guard", "arp",
+	    (int)caps->arp, "bridge", (int)caps->bridge, "counters", "refused",
 	    (json_int_t)c.refused, "killed", (json_int_t)c.killed, "queued", (json_int_t)c.queued,
-	    "unwatched", (json_int_t)c.unwatched, "quarantined", (json_int_t)c.quarantined,
-	    "spoofed", (json_int_t)c.spoofed, "spoofedMac", (json_int_t)c.spoofed_mac, "spoofedArp",
+	    "unwatched", (json_int_t)c.unwatched, "unjudged", (json_int_t)c.unjudged, "midstream",
+	    (json_int_t)c.midstream, "quarantined", (json_int_t)c.quarantined, "spoofed",
+	    (json_int_t)c.spoofed, "spoofedMac", (json_int_t)c.spoofed_mac, "spoofedArp",
 	    (json_int_t)c.spoofed_arp, "spoofedNd", (json_int_t)c.spoofed_nd, "rogueRouter",
 	    (json_int_t)c.rogue_router, "rogueDhcp", (json_int_t)c.rogue_dhcp, "foreignFrame",
 	    (json_int_t)c.foreign_frame);
@@ -282,14 +284,16 @@ static json_t *status_workers(const struct bh_agent *a)
 
 		bh_pool_get(a->pool, i, &w);
 		append(list,
-		       json_pack("{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid", w.pid,
-				 "queue", (int)w.queue, "connected", (int)w.connected, "revision",
-				 (json_int_t)w.revision, "restarts", (json_int_t)w.restarts,
-				 "verdicts", (json_int_t)w.stats.verdicts, "verdictErrors",
-				 (json_int_t)w.stats.verdict_errors, "queueDropped",
-				 (json_int_t)(w.stats.queue_dropped + w.stats.user_dropped), "lost",
-				 (json_int_t)w.stats.lost, "flows",
-				 (json_int_t)w.stats.engine.flows_now));
+		       json_pack(
+			   "{s:i, s:i, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "pid",
+			   w.pid, "queue", (int)w.queue, "connected", (int)w.connected, "revision",
+			   (json_int_t)w.revision, "restarts", (json_int_t)w.restarts, "verdicts",
+			   (json_int_t)w.stats.verdicts, "verdictErrors",
+			   (json_int_t)w.stats.verdict_errors, "queueDropped",
+			   (json_int_t)(w.stats.queue_dropped + w.stats.user_dropped), "lost",
+			   (json_int_t)w.stats.lost, "flows", (json_int_t)w.stats.engine.flows_now,
+			   "unjudged", (json_int_t)w.stats.engine.unjudged, "midstream",
+			   (json_int_t)w.stats.engine.unseen));
 	}
 	return list;
 }

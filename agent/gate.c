@@ -126,11 +126,6 @@ static bool risks(struct at *a)
 	return has_detail(a, true);
 }
 
-static bool lenient(struct at *a)
-{
-	return a->r->on_overload > BH_FAIL_REFUSE || a->r->midstream > BH_FAIL_REFUSE;
-}
-
 static bool evidence(struct at *a)
 {
 	return a->r->evidence > 0 || a->p->evidence > 0;
@@ -173,8 +168,6 @@ static const struct {
 	  NULL },
 	{ BH_SEVERITY_WARNING, proxy_allowed,
 	  "the PROXY header is not read yet: a connection with one is refused", NULL },
-	{ BH_SEVERITY_WARNING, lenient,
-	  "onOverload and midstream are not heeded yet: what cannot be judged is refused", NULL },
 	{ BH_SEVERITY_WARNING, evidence, "evidence: no packets are kept yet", NULL },
 };
 

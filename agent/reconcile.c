@@ -18,7 +18,8 @@
  * somebody who tried it while nobody did. What was allowed then must not go on unasked. To find and delete such entries
  * costs a walk through the whole table, 3.4 ms at 262,144 buckets however few entries it has; a new epoch costs a tenth
  * of that, and has every connection decided again by the policies of who has the address now. So an endpoint that is
- * new here brings a new epoch, before it leaves the quarantine.
+ * new here brings a new epoch, before it leaves the quarantine. Where connections that were allowed live on
+ * (existingConnections: keep), an epoch ends none of them, and the walk is made.
  *
  * DOC: Time
  *
@@ -64,6 +65,10 @@ struct bh_reconcile {
 	bool renew_due;            /* time or surroundings: the rules are not what they were */
 	bool all_due;              /* who came and went is not known */
 	bool running;
+	/* With cfg.keep: of endpoints that are new here; what conntrack knows of them is to go. */
+	struct bh_addr *fresh;
+	size_t n_fresh;
+	bool doubt_due; /* who is new is not known, or others had a hand in the tables */
 };
 
 /* ---- the address table ---- */
@@ -235,6 +240,42 @@ static void tell_renamed(struct bh_reconcile *rc, const struct bh_generation *g)
 	}
 }
 
+/*
+ * A new epoch does not end what is kept. So of a new endpoint's addresses, which are in the kernel's sets by now,
+ * conntrack is made to forget what was there before.
+ */
+static int forget_fresh(struct bh_reconcile *rc, struct bh_err *err)
+{
+	int r = 0;
+
+	if (rc->doubt_due && rc->cfg.keep)
+		r = bh_kernel_doubt(rc->cfg.kernel, err);
+	if (r == 0)
+		rc->doubt_due = false;
+	while (r == 0 && rc->n_fresh > 0) {
+		r = bh_kernel_flush_conntrack(rc->cfg.kernel, &rc->fresh[rc->n_fresh - 1], err);
+		if (r == 0)
+			rc->n_fresh--;
+	}
+	return r < 0 ? bh_err_wrap(err, r, "kernel, connections") : 0;
+}
+
+static void note_fresh(struct bh_reconcile *rc, const struct bh_ep *ep)
+{
+	struct bh_addr *list;
+
+	if (!rc->cfg.keep || ep->e->n_addrs == 0)
+		return;
+	list = reallocarray(rc->fresh, rc->n_fresh + ep->e->n_addrs, sizeof(*list));
+	if (!list) {
+		rc->doubt_due = true;
+		return;
+	}
+	rc->fresh = list;
+	for (size_t i = 0; i < ep->e->n_addrs; i++)
+		rc->fresh[rc->n_fresh++] = ep->e->addrs[i];
+}
+
 static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err *err)
 {
 	bh_autofree struct bh_guard *guard = NULL;
@@ -252,8 +293,9 @@ static int apply(struct bh_reconcile *rc, struct bh_generation *g, struct bh_err
 	if (r < 0)
 		return bh_err_wrap(err, r, "kernel");
 	rc->bump_due = rc->bump_due || change.needs_bump;
-	if (!rc->bump_due)
-		return 0;
+	r = forget_fresh(rc, err);
+	if (r < 0 || !rc->bump_due)
+		return r;
 	r = bh_kernel_bump(rc->cfg.kernel, err);
 	if (r < 0)
 		return bh_err_wrap(err, r, "kernel, new epoch");
@@ -330,8 +372,10 @@ static int build_wanted(struct bh_reconcile *rc, struct bh_policies *policies, s
 	int r;
 
 	if (!bh_endpoints_take_changes(rc->cfg.eps, &changed, &n))
-		rc->all_due = rc->bump_due = true;
+		rc->all_due = rc->bump_due = rc->doubt_due = true;
 	for (size_t i = 0; i < n; i++) {
+		if (changed[i]->member && changed[i]->fresh)
+			note_fresh(rc, changed[i]);
 		rc->bump_due = rc->bump_due || (changed[i]->member && changed[i]->fresh);
 		changed[i]->fresh = false;
 	}
@@ -443,7 +487,7 @@ void bh_reconcile_renew(struct bh_reconcile *rc)
 
 void bh_reconcile_distrust(struct bh_reconcile *rc)
 {
-	rc->bump_due = true;
+	rc->bump_due = rc->doubt_due = true;
 	bh_reconcile_soon(rc);
 }
 
@@ -487,6 +531,7 @@ struct bh_reconcile *bh_reconcile_free(struct bh_reconcile *rc)
 	bh_generation_unref(rc->built);
 	bh_addrtable_free(rc->table);
 	bh_builder_free(rc->builder);
+	free(rc->fresh);
 	free(rc);
 	return NULL;
 }

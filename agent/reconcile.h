@@ -25,6 +25,8 @@
 struct bh_reconcile;
 
 struct bh_reconcile_config {
+	bool
+	    keep; /* existingConnections: connections of the addresses of a new endpoint are deleted */
 	struct bh_loop *loop;
 	struct bh_store *store;
 	struct bh_endpoints *eps;

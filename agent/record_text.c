@@ -30,6 +30,7 @@ const char *bh_violation_name(enum bh_violation v)
 		[BH_VIOLATION_TCP_URGENT] = "tcp_urgent",
 		[BH_VIOLATION_TRUNCATED] = "truncated",
 		[BH_VIOLATION_RESOURCE_LIMIT] = "resource_limit",
+		[BH_VIOLATION_OVERLOAD] = "overload",
 		[BH_VIOLATION_MIDSTREAM] = "midstream",
 		[BH_VIOLATION_POLICY_CHANGED] = "policy_changed",
 		[BH_VIOLATION_QUARANTINE] = "quarantine",

@@ -16,7 +16,9 @@
 #include <linux/netfilter.h>
 #include <string.h>
 
+#include "agent/record_blind.h"
 #include "agent/record_text.h"
+#include "agent/record_words.h"
 #include "agent/records_guard.h"
 #include "common/map.h"
 #include "common/util.h"
@@ -151,95 +153,6 @@ static enum bh_violation cause_reason(unsigned cause)
 	return BH_VIOLATION_INVALID;
 }
 
-/* ---- what a word means ---- */
-
-static const struct bh_reason *reason_of(const struct bh_record *r, uint32_t word)
-{
-	return r->gen && word ? bh_ruleset_reason(r->gen->rules->rs, bh_word_number(word)) : NULL;
-}
-
-static const struct bh_rs_rule *rule_of(const struct bh_record *r, const struct bh_reason *why)
-{
-	return why ? bh_ruleset_rule(r->gen->rules->rs, why->rule) : NULL;
-}
-
-/* As it was written. */
-static const struct bh_rule *written(const struct bh_record *r, const struct bh_rs_rule *rule)
-{
-	const struct bh_ruleset *rs = r->gen->rules->rs;
-	const struct bh_rs_policy *in = bh_ruleset_policy(rs, rule->policy);
-	const struct bh_policy *p =
-	    in ? bh_policy_set_find(r->gen->policies->set, in->kind, bh_ruleset_text(rs, in->ns),
-				    bh_ruleset_text(rs, in->name))
-	       : NULL;
-
-	if (!p || rule->dir >= BH_DIR_COUNT || rule->index >= p->n_rules[rule->dir])
-		return NULL;
-	return &p->rules[rule->dir][rule->index];
-}
-
-/*
- * What is refused is a warning at least where no rule says how urgent it is. A rule that allows, but not this, may say
- * that it is more.
- */
-static enum bh_urgency refusal_urgency(const struct bh_record *r, uint32_t word)
-{
-	const struct bh_reason *why = reason_of(r, word);
-	const struct bh_rs_rule *rule = rule_of(r, why);
-
-	if (rule && why->kind == BH_REASON_RULE)
-		return rule->urgency;
-	return rule ? BH_MAX(rule->urgency, (uint32_t)BH_URGENCY_WARNING) : BH_URGENCY_WARNING;
-}
-
-static void set_refusal_severity(struct bh_record *r)
-{
-	enum bh_urgency most = r->n_verdicts > 0 ? BH_URGENCY_INFO : BH_URGENCY_WARNING;
-
-	for (unsigned i = 0; i < r->n_verdicts; i++)
-		most = BH_MAX(most, refusal_urgency(r, r->verdicts[i].word));
-	r->severity = bh_urgency_name(most);
-}
-
-/* An allow rule with protocols let it pass all the same: its unknownProtocol says so, and wants to be told. */
-static bool is_unknown_alert(const struct bh_record *r, const struct bh_rs_rule *rule,
-			     unsigned proto)
-{
-	const struct bh_rule *w = proto == BH_PROTO_UNKNOWN ? written(r, rule) : NULL;
-
-	return w && w->has_protocols &&
-	       bh_protoset_has(&w->protocols, BH_PROTO_UNKNOWN) == w->negated;
-}
-
-/* It passed, and is to be recorded. @proto: 0: nobody looked; @refusal: how it would have ended */
-static void describe_allowed(struct bh_record *r, const struct bh_reason *why, unsigned proto,
-			     const char *refusal)
-{
-	const struct bh_rs_rule *rule = rule_of(r, why);
-	const struct bh_rs_policy *p =
-	    why ? bh_ruleset_policy(r->gen->rules->rs, why->policy) : NULL;
-
-	r->action = "none";
-	r->mode = p ? bh_mode_name(p->mode) : "enforce";
-	r->severity = bh_urgency_name(rule ? rule->urgency : BH_URGENCY_INFO);
-	if (!why || why->kind == BH_REASON_WOULD) {
-		r->mode = "monitor";
-		r->would = rule && rule->action == BH_ACTION_REJECT && bh_streq(refusal, "drop")
-			       ? "reject"
-			       : refusal;
-	} else if (why->kind == BH_REASON_LEARN) {
-		r->learned = true;
-		r->reason = BH_VIOLATION_NOT_COVERED;
-	} else if (rule && rule->action == BH_ACTION_ALERT) {
-		r->reason = BH_VIOLATION_ALERT;
-	} else if (rule && is_unknown_alert(r, rule, proto)) {
-		r->reason = BH_VIOLATION_ALERT;
-		r->severity = bh_urgency_name(BH_URGENCY_WARNING);
-	} else {
-		r->reason = BH_VIOLATION_LOG;
-	}
-}
-
 static enum bh_violation finding_reason(const struct bh_record *r, const struct bh_finding *f,
 					const struct bh_reason *why)
 {
@@ -250,7 +163,7 @@ static enum bh_violation finding_reason(const struct bh_record *r, const struct 
 		return cause;
 	if (why)
 		expected = bh_ruleset_protoset(r->gen->rules->rs, why->expected);
-	if (why && !expected && (why->kind == BH_REASON_RULE || rule_of(r, why)))
+	if (why && !expected && (why->kind == BH_REASON_RULE || bh_record_rule(r, why)))
 		return BH_VIOLATION_L3L4_DENIED;
 	if (why && !expected && (why->kind == BH_REASON_ISOLATED || why->kind == BH_REASON_WOULD))
 		return BH_VIOLATION_DEFAULT_DENY;
@@ -280,9 +193,12 @@ static uint32_t next_of(const struct bh_ruleset *rs, uint32_t contract, unsigned
 	return proto == BH_PROTO_UNKNOWN ? c->unknown_next : c->other_next;
 }
 
-/* A direction is to be recorded, whatever the answers to those questions would be: else nobody can say that it is. */
+/*
+ * A direction is to be recorded, whatever the answers to those questions would be: else nobody can say that it is.
+ * @blind: a fail mode said so, and nothing was asked.
+ */
 static bool is_reported(const struct bh_record *r, uint32_t contract, uint32_t final,
-			unsigned proto)
+			unsigned proto, bool blind)
 {
 	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
 	bh_autofree bool *all = NULL;
@@ -290,6 +206,8 @@ static bool is_reported(const struct bh_record *r, uint32_t contract, uint32_t f
 
 	if (!contract || !(final & BH_WORD_REPORT))
 		return false;
+	if (blind)
+		return true;
 	next = rs ? next_of(rs, contract, proto) : 0;
 	if (bh_word_verdict(next) != BH_WORD_CONTRACT)
 		return true;
@@ -312,6 +230,18 @@ static bool is_reported(const struct bh_record *r, uint32_t contract, uint32_t f
 	return !all || all[n - 1];
 }
 
+/* Nobody looked, and it passed: a fail mode let it. */
+static bool is_blind(const struct bh_record *r, const struct bh_finding *f)
+{
+	const struct bh_ruleset *rs = r->gen ? r->gen->rules->rs : NULL;
+
+	/* What is there for the record alone passes in any case. */
+	return !f->refused && rs &&
+	       (f->cause == BH_CAUSE_STREAM_START || f->cause == BH_CAUSE_RESOURCE_LIMIT) &&
+	       ((f->ingress && bh_ruleset_may_refuse(rs, f->ingress)) ||
+		(f->egress && bh_ruleset_may_refuse(rs, f->egress)));
+}
+
 /* Directions that refuse; where the cause itself refuses, those that have a contract. */
 static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 {
@@ -319,8 +249,8 @@ static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 	bool eg = f->egress && bh_word_refuses(f->egress_final);
 
 	if (!f->refused) {
-		in = is_reported(r, f->ingress, f->ingress_final, f->proto);
-		eg = is_reported(r, f->egress, f->egress_final, f->proto);
+		in = is_reported(r, f->ingress, f->ingress_final, f->proto, is_blind(r, f));
+		eg = is_reported(r, f->egress, f->egress_final, f->proto, is_blind(r, f));
 	} else if (!in && !eg) {
 		in = f->ingress != 0;
 		eg = f->egress != 0;
@@ -333,14 +263,18 @@ static void finding_verdicts(struct bh_record *r, const struct bh_finding *f)
 static void describe_finding(struct bh_record *r, const struct bh_finding *f)
 {
 	uint32_t word = r->n_verdicts > 0 ? r->verdicts[0].word : 0;
-	const struct bh_reason *why = reason_of(r, word);
+	const struct bh_reason *why = bh_record_reason(r, word);
 	const char *refusal = f->l4 == BH_L4_TCP                        ? "reset"
 			      : bh_word_verdict(word) == BH_WORD_REJECT ? "reject"
 									: "drop";
 
 	r->reason = finding_reason(r, f, why);
+	if (is_blind(r, f)) {
+		bh_record_blind_text(r);
+		return;
+	}
 	if (!f->refused) {
-		describe_allowed(r, why, f->proto, refusal);
+		bh_record_allowed(r, why, f->proto, refusal);
 		return;
 	}
 	r->mode = "enforce";
@@ -348,7 +282,7 @@ static void describe_finding(struct bh_record *r, const struct bh_finding *f)
 	if (f->cause == BH_CAUSE_OVERLAP_CONFLICT)
 		r->severity = bh_urgency_name(BH_URGENCY_CRITICAL);
 	else
-		set_refusal_severity(r);
+		bh_record_refusal_severity(r);
 }
 
 static void remember(struct bh_records *rs, const struct flow_key *key)
@@ -452,7 +386,7 @@ static enum bh_violation refused_reason(const struct bh_record *r, const struct 
 		return BH_VIOLATION_NO_POLICY_MATCH;
 	if (why->kind == BH_REASON_PROTOCOL)
 		return BH_VIOLATION_PROTOCOL_MISMATCH;
-	return rule_of(r, why) ? BH_VIOLATION_L3L4_DENIED : BH_VIOLATION_DEFAULT_DENY;
+	return bh_record_rule(r, why) ? BH_VIOLATION_L3L4_DENIED : BH_VIOLATION_DEFAULT_DENY;
 }
 
 static void refused_verdicts(struct bh_record *r, const struct bh_refused *p,
@@ -478,21 +412,21 @@ static void refused_verdicts(struct bh_record *r, const struct bh_refused *p,
 static void describe_refused(struct bh_record *r, const struct bh_refused *p,
 			     const struct bh_decision *d)
 {
-	const struct bh_reason *why = reason_of(r, p->reason);
+	const struct bh_reason *why = bh_record_reason(r, p->reason);
 	uint32_t word = p->word ? p->word : BH_WORD_DROP;
 
 	refused_verdicts(r, p, d, word);
 	r->reason = refused_reason(r, p, why);
 	if (bh_word_verdict(word) == BH_WORD_ALLOW) {
 		/* Not refused at all, but to be recorded. */
-		describe_allowed(r, why, 0, "drop");
+		bh_record_allowed(r, why, 0, "drop");
 		return;
 	}
 	r->mode = "enforce";
 	r->action = bh_word_verdict(word) == BH_WORD_REJECT ? "reject" : "drop";
 	if (r->l4 == BH_L4_TCP && (p->cause == 'c' || p->cause == 'm' || r->contract))
 		r->action = "reset";
-	set_refusal_severity(r);
+	bh_record_refusal_severity(r);
 }
 
 /* @n packets of a kind. */
@@ -589,6 +523,26 @@ static bool is_link_housekeeping(const struct bh_refused *p)
 				  : d[0] == 224 && d[1] == 0 && d[2] == 0;
 }
 
+/* It passed although nobody looked. */
+static void write_blind(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p,
+			struct bh_generation *g)
+{
+	struct bh_decision d = { 0 };
+	struct bh_vlog_key key;
+	struct bh_record r;
+
+	if (g) {
+		struct bh_conn c = conn_of(g, p, p->reply);
+
+		d = bh_ruleset_decide(g->rules->rs, &c);
+	}
+	if (!bh_record_blind(p, g, &d, &r, &key))
+		return;
+	r.node = p->reply ? turned(node_of(p)) : node_of(p);
+	if (!bh_vlog_repeat(rs->log, &key, wall_us, 1))
+		emit(rs, &key, wall_us, &r);
+}
+
 void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_refused *p)
 {
 	struct bh_generation *g = bh_history_find(rs->history, p->epoch, p->reason);
@@ -602,6 +556,10 @@ void bh_records_refused(struct bh_records *rs, int64_t wall_us, const struct bh_
 		return;
 	if (bh_refused_by_guard(p)) {
 		bh_records_guarded(rs->log, bh_history_newest(rs->history), wall_us, p);
+		return;
+	}
+	if (p->cause == 'u' || (p->cause == 'm' && bh_word_verdict(p->word) == BH_WORD_ALLOW)) {
+		write_blind(rs, wall_us, p, g);
 		return;
 	}
 	if (!judged_by_worker) {

@@ -25,6 +25,7 @@
 #define DEFAULT_WORKERS    4U
 #define SETTINGS_FILE      BH_SYSCONFDIR "/bulkheadd.yaml"
 #define SETTINGS_MAX       (1024U * 1024)
+#define GRACE_MAX          3600
 /* The longest name in the run folder ("worker-15.sock") must fit into a socket address with it. */
 #define RUN_DIR_MAX (108U - 16U)
 
@@ -150,7 +151,24 @@ static int set_u16(struct reader *rd, const struct bh_yaml_node *v, const char *
 
 static int set_queue(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *field)
 {
-	return set_number(rd, v, key, 0, UINT16_MAX - BH_WORKERS_MAX + 1, field);
+	/* Pairs: the open ones are BH_QUEUE_OPEN further. */
+	return set_number(rd, v, key, 0, UINT16_MAX - BH_QUEUE_OPEN - BH_WORKERS_MAX + 1, field);
+}
+
+static int set_grace(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *field)
+{
+	return set_number(rd, v, key, 0, GRACE_MAX, field);
+}
+
+static int set_keep(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *field)
+{
+	bool *keep = field;
+
+	if (v->type != BH_YAML_STRING ||
+	    (strcmp(v->text, "cut") != 0 && strcmp(v->text, "keep") != 0))
+		return complain(rd, v, NULL, "%s must be cut or keep", key);
+	*keep = strcmp(v->text, "keep") == 0;
+	return 0;
 }
 
 static int set_level(struct reader *rd, const struct bh_yaml_node *v, const char *key, void *field)
@@ -302,6 +320,8 @@ static const struct {
 	{ "nflogGroup", set_u16, offsetof(struct bh_settings, nflog_group) },
 	{ "nftComments", set_comments, offsetof(struct bh_settings, comments) },
 	{ "markMask", set_mark_mask, offsetof(struct bh_settings, mark_down) },
+	{ "existingConnections", set_keep, offsetof(struct bh_settings, keep_connections) },
+	{ "midstreamGrace", set_grace, offsetof(struct bh_settings, midstream_grace) },
 	{ "logLevel", set_level, offsetof(struct bh_settings, log_level) },
 	{ "workerProgram", set_path, offsetof(struct bh_settings, worker_program) },
 };

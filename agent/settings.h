@@ -37,6 +37,8 @@ struct bh_settings {
 	uint16_t nflog_group;
 	enum bh_comments comments; /* nftComments */
 	uint8_t mark_down;         /* markMask: bits below the upper half of a mark */
+	uint16_t midstream_grace;  /* seconds */
+	bool keep_connections;     /* existingConnections: keep */
 	enum bh_log_level log_level;
 	struct bh_prefixes cluster; /* clusterRanges */
 	struct bh_addrs resolvers;  /* as written, else the host's own */

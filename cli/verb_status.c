@@ -133,6 +133,8 @@ static void print_kernel(const json_t *v, struct bh_buf *out)
 	bh_put_clean(out, bh_view_str(k, "queue"));
 	bh_buf_puts(out, ", table owner ");
 	bh_put_clean(out, bh_view_str(k, "owner"));
+	if (bh_streq(bh_view_str(k, "existingConnections"), "keep"))
+		bh_buf_puts(out, ", existing connections are kept");
 	bh_buf_putc(out, '\n');
 	line(out, "packets");
 	print_members(json_object_get(k, "counters"), out);

@@ -52,6 +52,8 @@
 
 /* Workers (and queue pairs). Measured: one queue carries ~300 kpps; the hash spreads over a few. */
 #define BH_WORKERS_MAX 16U
+/* The second queue of a pair, which lets pass what it cannot hold, has a number so much higher than the first. */
+#define BH_QUEUE_OPEN BH_WORKERS_MAX
 /* One queued packet, bytes: the copy range; a GSO super-packet is at most this long. */
 #define BH_QUEUE_COPY_MAX 65535U
 

@@ -24,25 +24,35 @@
 
 #include <stdint.h>
 
-#define BH_MARK_STATE        0xc0000000U
-#define BH_MARK_INSPECT      0x40000000U
-#define BH_MARK_ALLOW        0x80000000U
-#define BH_MARK_DENY         0xc0000000U
-#define BH_MARK_EPOCH        0x3f000000U
-#define BH_MARK_RESULT       0x00ff0000U
-#define BH_MARK_OURS         0xffff0000U
+#define BH_MARK_STATE   0xc0000000U
+#define BH_MARK_INSPECT 0x40000000U
+#define BH_MARK_ALLOW   0x80000000U
+#define BH_MARK_DENY    0xc0000000U
+#define BH_MARK_EPOCH   0x3f000000U
+#define BH_MARK_RESULT  0x00ff0000U
+#define BH_MARK_OURS    0xffff0000U
+#define BH_MARK_NOTHING \
+	0x00010000U /* nothing is known, and yet not 0: decided again, and never kept as it was */
 #define BH_MARK_EPOCH_SHIFT  24
 #define BH_MARK_RESULT_SHIFT 16
 #define BH_EPOCH_MAX         62U /* epochs run 0..62 and wrap */
 
-/* Results below BH_PROTO_FIRST: sub-states of INSPECT (upper nibble of the result is zero). */
+/*
+ * Results below BH_PROTO_FIRST: sub-states of INSPECT (upper nibble of the result is zero). With BH_SUB_OPEN no contract
+ * of the flow minds that it passes unjudged (onOverload).
+ */
 #define BH_SUB_START \
 	0U /* handshake: the first packet of the original direction that is no SYN is queued, bare or not */
 #define BH_SUB_UNDECIDED 1U /* packets with payload are queued */
 #define BH_SUB_CONFIRM \
 	2U /* judged: payload and bare ACKs are queued until the judged bytes are acknowledged */
+#define BH_SUB_ADMIT \
+	7U /* only while the packet is looked at: a beginning that was not seen is no reason to refuse */
+#define BH_SUB_OPEN      8U
 #define BH_RESULT_KILLED 255U /* with DENY: both ends were reset; no protocol has this number */
 #define BH_MARK_SUB_MASK 0x00f00000U /* zero: the result is a sub-state */
+#define BH_MARK_SUB      0x00f70000U /* the sub-state, without BH_SUB_OPEN */
+#define BH_MARK_OPEN     0x00080000U
 
 /* Kernel -> worker. */
 #define BH_QMARK       0x3e000000U /* state 0, epoch 62+: no state of ours looks so */

@@ -4,8 +4,8 @@
  *
  * One table gives every protocol its name and its number. Numbers stand in conntrack marks and survive
  * revisions, restarts and upgrades: a number, once given, is never changed or used again. Numbers fit in
- * eight bits; 0-15 are sub-states of a flow under inspection (dataplane/kernel), 252-255 are reserved for
- * answers that are no protocol.
+ * eight bits; 0-15 are sub-states of a flow under inspection (dataplane/kernel), BH_PROTO_RESERVED-255 are reserved
+ * for answers that are no protocol.
  *
  * A protocol with a probe (dataplane/classifier/probe_*.c) may stand in allow rules. The others are names
  * that nDPI can give to what was refused; they may stand in deny, reject, alert and log rules only.
@@ -78,6 +78,10 @@ enum bh_proto {
 	BH_PROTOCOLS(X)
 #undef X
 	    BH_PROTO_FIRST = 16,  /* below: sub-states, never a protocol */
+	BH_PROTO_RESERVED = 248,  /* from here on: no protocol, and never "any other" */
+	BH_PROTO_ADOPTED = 250,   /* older than the enforcement, and taken over with it */
+	BH_PROTO_UNJUDGED = 251,  /* there was no time to look: the contract's onOverload decides */
+	BH_PROTO_UNSEEN = 252,    /* its beginning was not seen: the contract's midstream decides */
 	BH_PROTO_UNDECIDED = 253, /* the budget ended before anything was certain */
 	BH_PROTO_UNKNOWN =
 	    254, /* certainly none of the protocols asked for, and nobody can name it */

@@ -287,8 +287,9 @@ struct bh_decision bh_ruleset_decide(const struct bh_ruleset *rs, const struct b
 enum bh_outcome bh_decision_outcome(const struct bh_decision *d);
 
 /*
- * The word that @word (a contract) becomes when the protocol is @proto, which may be BH_PROTO_UNKNOWN or
- * BH_PROTO_UNDECIDED. Where predicates decide it is the worst of what they could. Words that are no contract are
+ * The word that @word (a contract) becomes when the protocol is @proto, which may be BH_PROTO_UNKNOWN,
+ * BH_PROTO_UNDECIDED or one of the answers that nobody looked, by which a contract's fail modes decide. Who passes by
+ * them has the reason by which he would be refused. Where predicates decide it is the worst of what they could. Words that are no contract are
  * returned as they are; a contract that does not exist gives 0.
  */
 uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned proto);

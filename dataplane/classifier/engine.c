@@ -204,7 +204,7 @@ static void datagram(struct bh_engine *e, struct bh_flow *f, const struct bh_inp
 {
 	const struct bh_packet *p = in->p;
 	struct bh_stream *st = bh_engine_context(e, f, p->now);
-	struct bh_judgement j = { .certain = true, .proto = BH_PROTO_UNDECIDED };
+	struct bh_judgement j = { .certain = true, .proto = BH_PROTO_UNJUDGED };
 
 	bh_judge_contracts(&e->rules, f);
 	f->decider = (uint8_t)in->dir;

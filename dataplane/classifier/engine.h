@@ -34,7 +34,7 @@ enum bh_verdict {
 	BH_VERDICT_INVALID = 0,
 	BH_VERDICT_PASS,
 	BH_VERDICT_SUB,    /* value: BH_SUB_* */
-	BH_VERDICT_RESULT, /* value: enum bh_proto, UNKNOWN and UNDECIDED included */
+	BH_VERDICT_RESULT, /* value: enum bh_proto, UNKNOWN, UNDECIDED, UNSEEN and UNJUDGED included */
 	BH_VERDICT_REFUSED, /* as RESULT, and the rule set refuses it: nobody is to see the payload */
 	BH_VERDICT_DROP,
 };
@@ -143,6 +143,8 @@ struct bh_engine_stats {
 	uint64_t packets, flows, decided, refused, undecided, evicted, held, held_dropped,
 	    conflicts;
 	uint64_t repeated; /* packets of settled flows, answered without a finding */
+	/* Flows that the contracts' fail modes let pass: nobody had time to look; their beginning was not seen. */
+	uint64_t unjudged, unseen;
 	uint32_t flows_now, contexts_now, held_now;
 };
 void bh_engine_stats_get(const struct bh_engine *e, struct bh_engine_stats *ret);

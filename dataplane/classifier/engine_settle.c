@@ -109,7 +109,7 @@ static struct bh_flow *oldest_with_buffers(struct bh_engine *e, enum bh_flow_sta
 
 /*
  * Takes the buffers of another flow. One that only waits for its confirmation can go on without: what
- * would have to be compared is then dropped. One that is undecided ends here.
+ * would have to be compared is then dropped. One that is undecided ends here, and its contracts say how.
  */
 static void rob(struct bh_engine *e, bh_msec_t now)
 {
@@ -120,7 +120,7 @@ static void rob(struct bh_engine *e, bh_msec_t now)
 		give_back(e, c);
 		bh_flow_move(e->flows, c, BH_FLOW_CONFIRM, now);
 	} else if (o) {
-		o->proto = BH_PROTO_UNDECIDED;
+		o->proto = BH_PROTO_UNJUDGED;
 		o->cause = BH_CAUSE_RESOURCE_LIMIT;
 		bh_engine_settle(e, o, NULL, 0, now, NULL);
 	} else {
@@ -199,6 +199,14 @@ static void take_evidence(struct bh_finding *n, const struct bh_flow *f, const s
 	}
 }
 
+/* What was spoken, where the result only says that nobody looked. */
+static uint32_t shown(unsigned proto)
+{
+	return proto == BH_PROTO_UNSEEN     ? BH_PROTO_UNKNOWN
+	       : proto == BH_PROTO_UNJUDGED ? BH_PROTO_UNDECIDED
+					    : proto;
+}
+
 static void report(struct bh_engine *e, const struct bh_flow *f, const struct bh_input *in,
 		   const char *name)
 {
@@ -222,7 +230,7 @@ static void report(struct bh_engine *e, const struct bh_flow *f, const struct bh
 	n.refused = refused;
 	n.after = refused && (f->flags & BH_FLOW_PASSED);
 	n.report = !refused && noted;
-	n.proto = f->proto;
+	n.proto = shown(f->proto);
 	if (bh_word_verdict(f->egress) == BH_WORD_CONTRACT)
 		n.egress = f->egress;
 	if (bh_word_verdict(f->ingress) == BH_WORD_CONTRACT)
@@ -243,12 +251,18 @@ static void report(struct bh_engine *e, const struct bh_flow *f, const struct bh
 
 static void count(struct bh_engine *e, const struct bh_flow *f)
 {
-	if (f->proto == BH_PROTO_UNDECIDED)
+	if (f->proto == BH_PROTO_UNDECIDED || f->proto == BH_PROTO_UNJUDGED)
 		e->stats.undecided++;
 	else if (f->cause == BH_CAUSE_PROTOCOL)
 		e->stats.decided++;
 	if (f->flags & BH_FLOW_REFUSED)
 		e->stats.refused++;
+	if ((f->flags & BH_FLOW_REFUSED) || !(f->flags & BH_FLOW_CONTRACT))
+		return;
+	if (f->proto == BH_PROTO_UNJUDGED)
+		e->stats.unjudged++;
+	else if (f->proto == BH_PROTO_UNSEEN)
+		e->stats.unseen++;
 }
 
 void bh_engine_settle(struct bh_engine *e, struct bh_flow *f, const struct bh_input *in,

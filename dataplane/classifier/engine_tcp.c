@@ -67,7 +67,7 @@ static void unseen(struct bh_engine *e, const struct bh_input *in, const struct 
 		return;
 	}
 	bh_judge_contracts(&e->rules, f);
-	f->proto = BH_PROTO_UNKNOWN;
+	f->proto = BH_PROTO_UNSEEN;
 	f->cause = BH_CAUSE_STREAM_START;
 	f->decider = (uint8_t)in->dir;
 	bh_engine_settle(e, f, in, in->p->id, in->p->now, NULL);
@@ -175,7 +175,7 @@ static void undecided(struct bh_engine *e, struct bh_flow *f, const struct bh_in
 
 	f->decider = (uint8_t)in->dir;
 	if (!st) {
-		f->proto = BH_PROTO_UNDECIDED;
+		f->proto = BH_PROTO_UNJUDGED;
 		f->cause = BH_CAUSE_RESOURCE_LIMIT;
 		bh_engine_settle(e, f, in, p->id, p->now, NULL);
 		return;

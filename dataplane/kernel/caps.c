@@ -48,12 +48,12 @@ static int attempt(struct bh_nl *nl, const char *table, uint32_t flags, attempt_
 
 static void try_queue(struct bh_x *x)
 {
-	bh_x_queue(x, true, 0, 1);
+	bh_x_queue(x, true, 0, 1, true);
 }
 
 static void try_xt_queue(struct bh_x *x)
 {
-	bh_x_queue(x, false, 0, 1);
+	bh_x_queue(x, false, 0, 1, true);
 }
 
 static void try_inner(struct bh_x *x)

@@ -17,7 +17,7 @@
  *	oifgroup QUARANTINE goto quarantine
  *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
  *	ct mark & 0xffff0000 == ALLOW|E accept		# all that an established packet costs
- *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original goto reopen	# { clean the mark; goto fresh }
+ *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original goto reopen	# { ct mark = NOTHING; goto fresh }
  *	ct mark & 0xff000000 == ALLOW|E accept		# once under a contract: it has a result
  *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
  *	goto slow }
@@ -25,6 +25,7 @@
  * The first packet of a flow. Addresses come from its header:
  *
  *  chain fresh {
+ *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
  *	ct state related, ICMP accept
  *	ip daddr map @subj_in != 0 goto fresh_in
  *	goto out }
@@ -32,16 +33,16 @@
  *	key map @cell vmap { allow: goto out, drop: goto no_in, reject: goto no_in, contract: goto contract_in }
  *	goto no_in }		# a subject without a cell: closed
  *  chain contract_in {
- *	TCP, but no SYN: goto midstream_in	# the start must be seen
+ *	TCP, but no SYN: goto midstream_in	# the start must be seen; midstreamGrace: chains_fail.c
  *	jump stamp_start			# ct mark = INSPECT|E, START (TCP) or UNDECIDED
- *	goto out }
+ *	goto out }		# of contracts that let pass what cannot be judged: chains_fail.c
  *  chain watch_in {		# an open contract, which is there for the record alone
  *	TCP, but no SYN: count, goto out	# the start was not seen: nothing to record
- *	jump stamp_start; goto out }
+ *	jump stamp_open; goto out }
  *  chain noted_in { jump report_in; goto out }	# allowed, and to be recorded: "allow, report: goto noted_in"
  *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; goto done }
  *  chain fresh_eg, contract_eg: the same for egress, on to done
- *  chain done { ct mark state INSPECT goto inspect; goto allow }
+ *  chain done { ct mark state INSPECT goto inspect; ct mark result = ADMIT goto admitted; goto allow }
  *  chain allow { ct mark = ALLOW|E, result kept; accept }
  *
  * Any other packet of a flow that has no decision of this epoch. Addresses come from the conntrack tuples, which are the
@@ -52,17 +53,20 @@
  *	jump state		# { INSPECT|E, sub-state: goto l7;  DENY|E: goto kill }
  *	goto again }		# also of ICMP errors, which have the mark and the tuples of the flow that they quote
  *  chain again {
+ *	existingConnections: keep, and it was allowed, or is older than the tables: goto allow, kept
  *	ct reply saddr map @subj_in != 0 jump again_in
  *	ct original saddr map @subj_eg != 0 jump again_eg
  *	jump state
+ *	ct mark result = ADMIT goto admitted
  *	goto allow }
  *  chain again_in {
  *	key map @cell vmap { allow: return, drop: goto no_in, reject: goto no_in, contract: goto judge_in_* }
  *	goto no_in }
  *  chain judge_in_* {		# one for each level
+ *	result is a sub-state: by the contract's fail modes, chains_fail.c
  *	result is a sub-state: goto unjudged_in	 # { INSPECT: goto renew (INSPECT|E), return;  goto no_in }
- *	result is KILLED: goto no_in		# its protocol is forgotten: never "any other"
  *	contract . result map @contract_result vmap { allow: return, drop: goto no_in, reject: goto no_in }
+ *	result is none that anybody speaks: goto no_in	# never "any other"
  *	contract . 0      map @contract_result vmap { ... }
  *	goto no_in }
  *
@@ -89,13 +93,14 @@
  * Conntrack keeps an entry for some seconds when a connection has ended by a reset, and takes the next connection with
  * the same ports for the same one if the reset came from the other side (nf_conntrack_proto_tcp.c resynchronises). So what
  * begins is decided as new, whatever stands in the mark: an answer of the classifier was about other bytes, and a
- * refusal, too. A SYN that is only sent again comes to the same.
+ * refusal, too, and what a fail mode let pass. A SYN that is only sent again comes to the same. The mark does not become
+ * 0, so that `keep` does not take it for a connection that is older than the tables.
  *
  * DOC: Rules of nft(8) and of the kernel that shape this
  *
  * - A rule never uses a register that another one has loaded.
- * - The graph of gotos and jumps has no cycle and at most 16 levels. So first packets go to `inspect` and not to l7:
- *   what is behind a verdict of the classifier cannot be reached from there.
+ * - The graph of gotos and jumps has no cycle and at most 16 levels (tests/unit/test_kernel_depth.c counts them). So first
+ *   packets go to `inspect` and not to l7: what is behind a verdict of the classifier cannot be reached from there.
  * - A condition made of a map whose result nobody uses does not show in `nft list`: so `!= 0` is compared.
  * - Base chains stay for the life of the table: removing one drops all queued packets of the namespace.
  */
@@ -112,6 +117,7 @@
 #include "common/hash.h"
 #include "common/util.h"
 #include "dataplane/kernel/chains_internal.h"
+#include "dataplane/kernel/sets.h"
 
 #include "common/banned.h"
 
@@ -164,7 +170,7 @@ const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
 const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
 const struct pair bh_chain_watch = { { "watch_in", "watch_eg" } };
 const struct pair bh_chain_watched = { { "watched_in", "watched_eg" } };
-static const struct pair midstream = { { "midstream_in", "midstream_eg" } };
+const struct pair bh_chain_midstream = { { "midstream_in", "midstream_eg" } };
 
 /* Prefix in NFLOG: cause, direction, what became of it (nflog.c reads them). */
 static const struct pair log_midstream = { { "bh:mi-", "bh:me-" } };
@@ -226,7 +232,7 @@ void bh_chain_if_syn(struct maker *m)
 void bh_chain_reopen(struct maker *m, const char *chain, const char *to)
 {
 	bh_x_rule(&m->x, chain);
-	bh_x_ct_mark(&m->x, ~BH_MARK_OURS, 0);
+	bh_x_ct_mark(&m->x, ~BH_MARK_OURS, BH_MARK_NOTHING);
 	bh_x_goto(&m->x, to);
 }
 
@@ -236,6 +242,7 @@ static void fresh(struct maker *m)
 
 	bh_chain_reopen(m, "reopen", "fresh");
 
+	bh_chain_keep(m, "fresh", false);
 	bh_chain_accept_related(m, "fresh");
 	bh_x_rule(x, "fresh");
 	bh_chain_if_subject(m, IN, true);
@@ -260,26 +267,26 @@ static void fresh(struct maker *m)
 	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
 	bh_x_goto(x, "inspect");
 	bh_x_rule(x, "done");
+	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
+	bh_x_goto(x, "admitted");
+	bh_x_rule(x, "done");
 	bh_x_goto(x, "allow");
 }
 
 static void contracts(struct maker *m)
 {
-	const uint8_t fsra = 0x17; /* FIN, SYN, RST, ACK */
 	struct bh_x *x = &m->x;
 
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		const char *chain = bh_chain_contract.name[dir];
 
-		bh_x_rule(x, chain);
-		bh_x_if_tcp_flags(x, fsra, NFT_CMP_NEQ, 0x02);
-		bh_x_goto(x, midstream.name[dir]);
+		bh_chain_no_start(m, chain, dir);
 		bh_x_rule(x, chain);
 		bh_x_jump(x, "stamp_start");
 		bh_x_rule(x, chain);
 		bh_x_goto(x, dir == IN ? "out" : "inspect");
 
-		chain = midstream.name[dir];
+		chain = bh_chain_midstream.name[dir];
 		bh_x_rule(x, chain);
 		bh_x_counter(x, COUNT_REFUSED);
 		bh_x_word(x, 0, 0);
@@ -302,7 +309,7 @@ static void contracts(struct maker *m)
 /* Contracts that refuse nothing: judged if that can be done, and never in anybody's way. */
 static void open_contracts(struct maker *m)
 {
-	const uint8_t fsra = 0x17;
+	const uint8_t fsra = 0x17; /* FIN, SYN, RST, ACK */
 	struct bh_x *x = &m->x;
 
 	for (unsigned dir = IN; dir <= EG; dir++) {
@@ -313,14 +320,14 @@ static void open_contracts(struct maker *m)
 		bh_x_counter(x, COUNT_UNWATCHED);
 		bh_x_goto(x, dir == IN ? "out" : "done");
 		bh_x_rule(x, chain);
-		bh_x_jump(x, "stamp_start");
+		bh_x_jump(x, "stamp_open");
 		bh_x_rule(x, chain);
 		bh_x_goto(x, dir == IN ? "out" : "inspect");
 
 		chain = bh_chain_watched.name[dir];
 		bh_x_rule(x, chain);
 		bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
-		bh_x_goto(x, "renew");
+		bh_x_goto(x, "renew_open");
 		bh_x_rule(x, chain);
 		bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
 		bh_x_counter(x, COUNT_UNWATCHED);
@@ -343,6 +350,17 @@ void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair
 {
 	struct bh_x *x = &m->x;
 
+	/* Not as what ports and addresses alone decide in this epoch: what begins on the same ports is not kept. */
+	bh_x_rule(x, chain);
+	bh_x_if_ct_mark(x, BH_MARK_STATE | BH_MARK_RESULT, NFT_CMP_EQ, BH_MARK_ALLOW);
+	bh_chain_if_state(m, BH_STATE_KEEP);
+	bh_x_ct_mark(x, ~BH_MARK_RESULT, BH_MARK_NOTHING);
+	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_ALLOW);
+	bh_chain_if_state(m, BH_STATE_KEEP);
+	bh_x_goto(x, "allow");
+	bh_chain_keep(m, chain, true);
 	bh_chain_ask_again(m, chain, again);
 	bh_x_rule(x, chain);
 	bh_x_jump(x, "state");
@@ -351,6 +369,9 @@ void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_end(x);
+	bh_x_rule(x, chain);
+	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
+	bh_x_goto(x, "admitted");
 	bh_x_rule(x, chain);
 	bh_x_goto(x, "allow");
 }
@@ -373,8 +394,7 @@ static void slow(struct maker *m)
 		bh_x_rule(x, bh_chain_unjudged.name[dir]);
 		bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
 		bh_x_goto(x, "renew");
-		bh_x_rule(x, bh_chain_unjudged.name[dir]);
-		bh_x_goto(x, bh_chain_no.name[dir]);
+		bh_chain_no_judgement(m, bh_chain_unjudged.name[dir], dir);
 	}
 }
 
@@ -452,7 +472,8 @@ static void with_epoch(struct maker *m)
 	bh_x_accept(x);
 
 	bh_x_rule(x, "renew");
-	bh_x_ct_mark(x, ~MARK_SE, BH_MARK_INSPECT | e);
+	/* Of flows that are not judged yet. A contract that is open keeps that: renew_open. */
+	bh_x_ct_mark(x, ~(MARK_SE | BH_MARK_OPEN), BH_MARK_INSPECT | e);
 	bh_x_end(x);
 
 	bh_x_rule(x, "stamp_start");
@@ -471,6 +492,8 @@ static void with_epoch(struct maker *m)
 	bh_x_rule(x, "seal");
 	bh_x_word(x, BH_WORD_NUMBER, e);
 	bh_x_end(x);
+
+	bh_chain_fail_with_epoch(m);
 }
 
 /* ---- the whole ---- */
@@ -486,7 +509,7 @@ static void names(struct maker *m)
 		&bh_chain_fresh,    &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
 		&bh_chain_again,    &bh_chain_again_ep,  &bh_chain_again_host,  &bh_chain_unjudged,
 		&bh_chain_watch,    &bh_chain_watched,   &bh_chain_why,         &bh_chain_why_ep,
-		&bh_chain_why_host, &midstream,
+		&bh_chain_why_host, &bh_chain_midstream,
 	};
 	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
 						COUNT_UNWATCHED, COUNT_QUARANTINED };
@@ -507,6 +530,7 @@ static void names(struct maker *m)
 	bh_chain_local_names(m);
 	bh_chain_refuse_names(m);
 	bh_chain_guard_names(m);
+	bh_chain_fail_names(m);
 	bh_chain_l7_names(m);
 }
 
@@ -535,6 +559,7 @@ void bh_chains_make(const struct bh_chains *c)
 	fresh(&m);
 	contracts(&m);
 	open_contracts(&m);
+	bh_chain_fail(&m);
 	slow(&m);
 	bh_chain_untracked(&m);
 	bh_chain_local(&m);
@@ -550,6 +575,8 @@ void bh_chains_bump(const struct bh_chains *c)
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(epoch_chains); i++)
 		bh_batch_flush_chain(c->b, c->family, epoch_chains[i]);
+	for (size_t i = 0; i < BH_CHAIN_FAIL_EPOCH; i++)
+		bh_batch_flush_chain(c->b, c->family, bh_chain_fail_epoch[i]);
 	with_epoch(&m);
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		if (!(c->levels[dir] & BH_LEVEL_REPORT))

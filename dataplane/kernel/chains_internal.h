@@ -41,7 +41,10 @@ struct pair {
 extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_fresh_host, bh_chain_again,
     bh_chain_again_ep, bh_chain_again_host, bh_chain_why, bh_chain_why_ep, bh_chain_why_host,
     bh_chain_report, bh_chain_report_ep, bh_chain_report_host, bh_chain_noted, bh_chain_no,
-    bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched;
+    bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched, bh_chain_midstream;
+/* chains_fail.c: of contracts with BH_KWORD_BLIND, with BH_KWORD_UNSEEN, with both; first packets, all others. */
+#define BH_CHAIN_LENIENT 3
+extern const struct pair bh_chain_lenient[BH_CHAIN_LENIENT], bh_chain_unjudged_by[BH_CHAIN_LENIENT];
 
 enum { ORIGINAL, REPLY }; /* directions of a connection */
 
@@ -105,6 +108,25 @@ void bh_chain_reports(struct maker *m);
 /* Makes the chains that judge by contract, for each of @levels that can meet one. */
 void bh_chain_judges(struct maker *m, const uint64_t levels[2], bool flush);
 
+/* chains_fail.c */
+void bh_chain_fail_names(struct maker *m);
+void bh_chain_fail(struct maker *m);
+/* First rules of a chain for first packets: on to `midstream_*` where TCP does not begin. */
+void bh_chain_no_start(struct maker *m, const char *chain, unsigned dir);
+/* Last rules of a chain for flows that were never judged: refused. */
+void bh_chain_no_judgement(struct maker *m, const char *chain, unsigned dir);
+/* Those that hold the epoch. */
+extern const char *const bh_chain_fail_epoch[];
+#define BH_CHAIN_FAIL_EPOCH 4
+void bh_chain_fail_with_epoch(struct maker *m);
+/*
+ * @chain: a connection that is older than the tables goes on if connections are kept. @errors: ICMP errors about it come by
+ * here, too, and must not be decided for it.
+ */
+void bh_chain_keep(struct maker *m, const char *chain, bool errors);
+/* The rule goes on if @key stands in the map `state` with 1. */
+void bh_chain_if_state(struct maker *m, uint32_t key);
+
 /* chains_l7.c */
 void bh_chain_l7_names(struct maker *m);
 void bh_chain_l7(struct maker *m);
@@ -114,6 +136,8 @@ void bh_chain_l7(struct maker *m);
 #define COUNT_KILLED      "killed"
 #define COUNT_QUEUED      "queued"
 #define COUNT_UNWATCHED   "unwatched"
+#define COUNT_UNJUDGED    "unjudged"
+#define COUNT_MIDSTREAM   "midstream"
 #define COUNT_QUARANTINED "quarantined"
 #define COUNT_SPOOFED     "spoofed"
 #define COUNT_MAC         "spoofed_mac"

@@ -19,13 +19,13 @@
  *	START, original direction goto to_queue	# even bare: the base sequence numbers
  *	CONFIRM goto to_queue			# bare acknowledgements too
  *	accept }
- *  chain to_queue { meta mark = QMARK, flags; queue }
+ *  chain to_queue { meta mark = QMARK, flags; OPEN queue 16 numbers further, bypass;  queue }	# chains_fail.c
  *
  * The worker's answer comes back by NF_REPEAT with a result in the mark, through the same base chain:
  *
  *  chain verdict {
+ *	a sub-state: goto sub_state		# { ct mark sub-state = meta mark's, OPEN stays; clean the mark, accept }
  *	ct mark result = meta mark result	# bit by bit: older kernels have no "or" of two registers
- *	a sub-state: clean the mark, accept
  *	jump again_in, again_eg			# the same question as for any flow, now with a result
  *	clean the mark, goto allow }
  *
@@ -51,6 +51,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 
+#include "common/limits.h"
 #include "common/util.h"
 #include "dataplane/kernel/chains_internal.h"
 
@@ -67,9 +68,9 @@
 
 void bh_chain_l7_names(struct maker *m)
 {
-	static const char *const names[] = { "l7",          "verdict",      "inspect", "handshake",
-					     "syn_data",    "to_queue",     "denied",  "kill",
-					     "kill_sender", "verdict_local" };
+	static const char *const names[] = { "l7",        "verdict",     "sub_state",    "inspect",
+					     "handshake", "syn_data",    "to_queue",     "denied",
+					     "kill",      "kill_sender", "verdict_local" };
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
 		bh_batch_chain(m->x.b, m->x.family, names[i]);
@@ -77,7 +78,7 @@ void bh_chain_l7_names(struct maker *m)
 
 static void if_sub(struct maker *m, uint32_t sub)
 {
-	bh_x_if_ct_mark(&m->x, BH_MARK_RESULT, NFT_CMP_EQ, sub << BH_MARK_RESULT_SHIFT);
+	bh_x_if_ct_mark(&m->x, BH_MARK_SUB, NFT_CMP_EQ, sub << BH_MARK_RESULT_SHIFT);
 }
 
 static void if_error(struct maker *m)
@@ -178,6 +179,15 @@ static void handshake(struct maker *m)
 	bh_x_accept(x);
 }
 
+static void queue(struct maker *m, bool open)
+{
+	const struct bh_kernel_config *cfg = m->c->cfg;
+
+	bh_x_queue(&m->x, m->c->caps->native_queue,
+		   (uint16_t)(cfg->queue_base + (open ? BH_QUEUE_OPEN : 0)), cfg->n_queues, open);
+	bh_x_end(&m->x);
+}
+
 static void to_queue(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -199,8 +209,12 @@ static void to_queue(struct maker *m)
 	bh_x_end(x);
 	bh_x_rule(x, "to_queue");
 	bh_x_counter(x, COUNT_QUEUED);
-	bh_x_queue(x, m->c->caps->native_queue, m->c->cfg->queue_base, m->c->cfg->n_queues);
 	bh_x_end(x);
+	bh_x_rule(x, "to_queue");
+	bh_x_if_ct_mark(x, BH_MARK_OPEN, NFT_CMP_NEQ, 0);
+	queue(m, true);
+	bh_x_rule(x, "to_queue");
+	queue(m, false);
 	/* A queue expression is the end of it; should one not be, nothing passes. */
 	bh_x_rule(x, "to_queue");
 	bh_x_drop(x);
@@ -217,21 +231,35 @@ static void judged(struct maker *m, const char *chain, const struct pair *again)
 	bh_x_goto(x, "allow");
 }
 
+/* The bits of the packet's mark that @mask has, into the connection's. */
+static void take_result(struct maker *m, const char *chain, uint32_t mask)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_ct_mark(x, ~mask, 0);
+	bh_x_end(x);
+	for (uint32_t bit = 1U << BH_MARK_RESULT_SHIFT; bit & BH_MARK_RESULT; bit <<= 1) {
+		if (!(bit & mask))
+			continue;
+		bh_x_rule(x, chain);
+		bh_x_if_mark(x, bit, NFT_CMP_NEQ, 0);
+		bh_x_ct_mark(x, ~bit, bit);
+		bh_x_end(x);
+	}
+}
+
 static void verdict(struct maker *m)
 {
 	struct bh_x *x = &m->x;
 
 	bh_x_rule(x, "verdict");
-	bh_x_ct_mark(x, ~BH_MARK_RESULT, 0);
-	bh_x_end(x);
-	for (uint32_t bit = 1U << BH_MARK_RESULT_SHIFT; bit & BH_MARK_RESULT; bit <<= 1) {
-		bh_x_rule(x, "verdict");
-		bh_x_if_mark(x, bit, NFT_CMP_NEQ, 0);
-		bh_x_ct_mark(x, ~bit, bit);
-		bh_x_end(x);
-	}
-	bh_x_rule(x, "verdict");
-	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+	bh_x_if_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+	bh_x_goto(x, "sub_state");
+	take_result(m, "verdict", BH_MARK_RESULT);
+	/* Which queue it takes is not the worker's to say. */
+	take_result(m, "sub_state", BH_MARK_SUB);
+	bh_x_rule(x, "sub_state");
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_accept(x);
 	bh_chain_if_local(m, "verdict", "verdict_local");

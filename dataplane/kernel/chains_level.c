@@ -238,6 +238,9 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 		{ BH_WORD_REJECT, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT | BH_WORD_OPEN, NFT_GOTO, no },
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND, NFT_GOTO, no },
+		{ BH_WORD_CONTRACT | BH_KWORD_UNSEEN, NFT_GOTO, no },
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND | BH_KWORD_UNSEEN, NFT_GOTO, no },
 	};
 
 	begin_level(m, chain, peer, port);
@@ -259,9 +262,13 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 	if (contracts && place == FRESH) {
 		cases[4].chain = bh_chain_contract.name[dir];
 		cases[5].chain = bh_chain_watch.name[dir];
+		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
+			cases[6 + i].chain = bh_chain_lenient[i].name[dir];
 	} else if (contracts) {
 		cases[4].chain = judge_name(dir, peer, port, judge);
 		cases[5].chain = bh_chain_watched.name[dir];
+		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
+			cases[6 + i].chain = judge;
 	}
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
@@ -349,20 +356,42 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
 
+/* Of a flow that was not judged: by the fail modes of the contract. */
+static void unjudged_rule(struct maker *m, const char *chain, unsigned dir, unsigned peer,
+			  unsigned port)
+{
+	struct bh_x_case cases[] = {
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND, NFT_GOTO, NULL },
+		{ BH_WORD_CONTRACT | BH_KWORD_UNSEEN, NFT_GOTO, NULL },
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND | BH_KWORD_UNSEEN, NFT_GOTO, NULL },
+	};
+	struct bh_x *x = &m->x;
+
+	for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
+		cases[i].chain = bh_chain_unjudged_by[i].name[dir];
+	bh_x_rule(x, chain);
+	bh_x_comment(x, "not judged");
+	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
+	load_cell(m, dir, peer, port, false);
+	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
+}
+
 static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned port)
 {
 	char name[JUDGE_NAME_SIZE];
 	struct bh_x *x = &m->x;
 
 	judge_name(dir, peer, port, name);
+	unjudged_rule(m, name, dir, peer, port);
 	bh_x_rule(x, name);
 	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
 	bh_x_goto(x, bh_chain_unjudged.name[dir]);
-	/* Both ends were reset, and what was spoken is no longer known: it is nobody's "any other protocol". */
-	bh_x_rule(x, name);
-	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_RESULT_KILLED << BH_MARK_RESULT_SHIFT);
-	bh_x_goto(x, bh_chain_no.name[dir]);
 	judge_rule(m, name, dir, peer, port, false);
+	/* That nobody looked, or that both ends were reset, is nobody's "any other protocol". */
+	bh_x_rule(x, name);
+	bh_x_if_ct_mark(x, BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT, NFT_CMP_EQ,
+			BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT);
+	bh_x_goto(x, bh_chain_no.name[dir]);
 	judge_rule(m, name, dir, peer, port, true);
 	bh_x_rule(x, name);
 	bh_x_goto(x, bh_chain_no.name[dir]);

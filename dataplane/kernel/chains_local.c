@@ -23,6 +23,7 @@
  *  chain input_subject {
  *	ct state invalid, untracked goto untracked
  *	ct state related, ICMP accept
+ *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
  *	ct direction original, ip saddr map @subj_eg != 0 goto fresh_eg_host
  *	goto again_local }
  *  chain output, output_new, output_subject: the same with daddr and fresh_in_host. What the node itself makes to end
@@ -131,6 +132,7 @@ static void hook(struct maker *m, size_t i)
 	bh_x_if_ct_state(x, NF_CT_STATE_INVALID_BIT | NF_CT_STATE_UNTRACKED_BIT);
 	bh_x_goto(x, "untracked");
 	bh_chain_accept_related(m, chain);
+	bh_chain_keep(m, chain, false);
 	bh_x_rule(x, chain);
 	bh_x_if_ct_dir(x, ORIGINAL);
 	if_container(m, dir, dir);

@@ -128,7 +128,7 @@ static void refusals(struct maker *m, unsigned dir)
 	bh_x_rule(x, chain);
 	bh_x_counter(x, COUNT_REFUSED);
 	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
-	bh_x_ct_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_ct_mark(x, ~BH_MARK_OURS, BH_MARK_NOTHING);
 	bh_x_end(x);
 	bh_x_rule(x, chain);
 	bh_x_if_word(x, BH_WORD_VERDICT, NFT_CMP_EQ, BH_WORD_REJECT);

@@ -166,13 +166,28 @@ const char *bh_comment_word(const struct bh_ruleset *rs, uint32_t word, char *bu
 	return put(buf, size, bh_buf_str(&b));
 }
 
+const char *bh_comment_result(unsigned result)
+{
+	const char *name = bh_proto_name(result);
+
+	switch (result) {
+	case 0:
+		return "other";
+	case BH_PROTO_ADOPTED:
+		return "adopted";
+	case BH_PROTO_UNJUDGED:
+		return "unjudged";
+	case BH_PROTO_UNSEEN:
+		return "unseen";
+	default:
+		return name ? name : "?";
+	}
+}
+
 /* Of (contract . result): what is spoken, and what becomes of it. */
 static void put_result(struct bh_buf *b, const struct bh_ruleset *rs, const struct bh_kelem *e)
 {
-	unsigned result = bh_key_word(e->key, 2) >> BH_MARK_RESULT_SHIFT;
-	const char *name = result == 0 ? "other" : bh_proto_name(result);
-
-	bh_buf_printf(b, "%s ", name ? name : "?");
+	bh_buf_printf(b, "%s ", bh_comment_result(bh_key_word(e->key, 2) >> BH_MARK_RESULT_SHIFT));
 	put_word(b, rs, e->data);
 }
 
@@ -249,6 +264,7 @@ const char *bh_comment_state(enum bh_state_key k)
 		[BH_STATE_REVISION_LO] = "revision, low half",
 		[BH_STATE_REVISION_HI] = "revision, high half",
 		[BH_STATE_APPLIED] = "1: policies are in force",
+		[BH_STATE_KEEP] = "1: what was allowed lives on",
 	};
 
 	return k < BH_STATE_COUNT && texts[k] ? texts[k] : "";
@@ -317,6 +333,20 @@ const char *bh_comment_chain(const char *name)
 		{ "verdict_local", "with this node: a worker named the protocol" },
 		{ "guard_", "what an endpoint may call itself" },
 		{ "spoofed_", "forged by an endpoint: drop" },
+		{ "late", "passed its queue, or not queued" },
+		{ "late_", "passed its queue, or not queued" },
+		{ "passed", "its queue let it pass" },
+		{ "passed_on", "its queue let it pass: clean the mark" },
+		{ "blind", "passed unjudged: count, log, allow" },
+		{ "blind_", "depends on the protocol, onOverload lets pass" },
+		{ "unseen_", "depends on the protocol, midstream lets pass" },
+		{ "any_", "depends on the protocol, both fail modes let pass" },
+		{ "admit", "its start was not seen, which a rule allows" },
+		{ "admitted", "its start was not seen: count, log, allow" },
+		{ "kept", "older than these tables, and kept" },
+		{ "stamp_open", "ct mark: under inspection, may pass unjudged" },
+		{ "renew_open", "goes on under inspection, may pass unjudged" },
+		{ "sub_state", "a worker wants more of it" },
 		{ "foreign_frame", "neither IP nor ARP from an endpoint: drop" },
 		{ "rogue_router", "a router's advertisement from an endpoint: drop" },
 		{ "rogue_dhcp", "a DHCP server's answer from an endpoint: drop" },

@@ -31,6 +31,8 @@ struct bh_commenter {
 /* Return: @buf; "" where there is nothing to say. Printable, without quotes, cut at @size. */
 const char *bh_comment_elem(const struct bh_commenter *c, const struct bh_kelem *e, char *buf,
 			    size_t size);
+/* What is spoken, by the result in a connection's mark: "http"; "other", "unjudged", ...; "?" */
+const char *bh_comment_result(unsigned result);
 /* A decision and whose it is, as far as the rule set knows: "allow: shop/web 'clients'". */
 const char *bh_comment_word(const struct bh_ruleset *rs, uint32_t word, char *buf, size_t size);
 /* "" for a chain of another name. */

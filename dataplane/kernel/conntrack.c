@@ -17,6 +17,7 @@
 #include "common/util.h"
 #include "dataplane/kernel/kernel_internal.h"
 #include "dataplane/marks.h"
+#include "policy/protocol.h"
 
 #include "common/banned.h"
 
@@ -250,6 +251,42 @@ int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n
 	if (n == BH_EPOCH_BLOCK && first % BH_EPOCH_BLOCK == 0)
 		only_epochs(h, mark_down, first, n);
 	r = bh_nl_dump(nl, h, sweep_begin, sweep_mark, &s);
+	if (r == 0)
+		r = sweep_send(nl, &s);
+	bh_buf_done(&s.out);
+	return r;
+}
+
+static int sweep_allowed(const struct nlmsghdr *h, void *arg)
+{
+	struct sweep *s = arg;
+	uint32_t mark = bh_mark_read(bh_nl_u32(bh_nl_attr(h, CTA_MARK)), s->mark_down);
+	struct nlmsghdr *n;
+	bool judged;
+
+	if ((mark & BH_MARK_OURS) != 0 && (mark & BH_MARK_STATE) != BH_MARK_ALLOW)
+		return 0;
+	n = request(s, h, IPCTNL_MSG_CT_NEW);
+	if (!n)
+		return -ENOMEM;
+	mnl_attr_put_u32(n, CTA_MARK, htonl(bh_mark_place(BH_MARK_NOTHING, s->mark_down)));
+	/* The protocol stays where one is known: it is judged by it. That it was there before is none. */
+	judged = (mark & BH_MARK_SUB_MASK) != 0 &&
+		 (mark & BH_MARK_RESULT) >> BH_MARK_RESULT_SHIFT != BH_PROTO_ADOPTED;
+	mnl_attr_put_u32(n, CTA_MARK_MASK,
+			 htonl(bh_mark_place(judged ? BH_MARK_STATE | BH_MARK_EPOCH : BH_MARK_OURS,
+					     s->mark_down)));
+	request_end(s, n);
+	return 0;
+}
+
+int bh_ct_doubt(struct bh_nl *nl, uint8_t mark_down)
+{
+	struct sweep s = { .out = BH_BUF_INIT, .mark_down = mark_down };
+	char buf[REQUEST_SIZE];
+	int r = bh_nl_dump(nl, message(buf, IPCTNL_MSG_CT_GET, 0, AF_UNSPEC), sweep_begin,
+			   sweep_allowed, &s);
+
 	if (r == 0)
 		r = sweep_send(nl, &s);
 	bh_buf_done(&s.out);

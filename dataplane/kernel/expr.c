@@ -20,6 +20,7 @@
 #include "common/banned.h"
 
 /* Information of the xt target NFQUEUE, revision 3, as linux/netfilter/xt_NFQUEUE.h has it, padded. */
+#define NFQ_BYPASS 0x01 /* NFQ_FLAG_BYPASS of linux/netfilter/xt_NFQUEUE.h */
 struct xt_nfqueue {
 	uint16_t num, total, flags, pad;
 };
@@ -406,7 +407,7 @@ void bh_x_dup(struct bh_x *x, unsigned reg_addr)
 	u32(add(x, "dup"), NFTNL_EXPR_DUP_SREG_ADDR, reg_of(reg_addr));
 }
 
-void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n)
+void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n, bool bypass)
 {
 	struct nftnl_expr *e;
 	struct xt_nfqueue *info;
@@ -416,7 +417,8 @@ void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n)
 		if (e) {
 			nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_NUM, base);
 			nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_TOTAL, n);
-			nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_FLAGS, 0);
+			nftnl_expr_set_u16(e, NFTNL_EXPR_QUEUE_FLAGS,
+					   bypass ? NFT_QUEUE_FLAG_BYPASS : 0);
 		}
 		return;
 	}
@@ -430,6 +432,7 @@ void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n)
 	}
 	info->num = base;
 	info->total = n;
+	info->flags = bypass ? NFQ_BYPASS : 0;
 	/* The expression owns it from here. */
 	if (nftnl_expr_set(e, NFTNL_EXPR_TG_INFO, info, sizeof(*info)) < 0) {
 		free(info);

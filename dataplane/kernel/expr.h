@@ -87,7 +87,8 @@ void bh_x_tcp_option_reset(struct bh_x *x, unsigned option);
 void bh_x_counter(struct bh_x *x, const char *name); /* NULL: the rule's own */
 void bh_x_log(struct bh_x *x, uint16_t group, const char *prefix);
 void bh_x_dup(struct bh_x *x, unsigned reg_addr);
-void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n);
+/* @bypass: where nobody listens the packet goes on to the next hook; else it is dropped. */
+void bh_x_queue(struct bh_x *x, bool native, uint16_t base, uint16_t n, bool bypass);
 void bh_x_reject_tcp(struct bh_x *x);                /* ends the rule */
 void bh_x_reject_icmp(struct bh_x *x, uint8_t code); /* ends the rule */
 

@@ -26,6 +26,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <string.h>
 
+#include "common/limits.h"
 #include "common/util.h"
 #include "dataplane/kernel/kernel_internal.h"
 #include "dataplane/marks.h"
@@ -40,12 +41,13 @@ static int check_config(const struct bh_kernel_config *cfg, struct bh_err *err)
 		return bh_err_set(err, -EINVAL,
 				  "the name of the table must have 1 to %d characters",
 				  NFT_NAME_MAXLEN / 4);
-	if (cfg->n_queues == 0 || cfg->n_queues > UINT16_MAX - cfg->queue_base)
+	if (cfg->n_queues == 0 || cfg->n_queues > BH_WORKERS_MAX ||
+	    cfg->queue_base > UINT16_MAX - BH_QUEUE_OPEN - cfg->n_queues + 1)
 		return bh_err_set(
 		    err, -EINVAL,
-		    "%u queues from number %u on: there must be one at least, and none "
-		    "above 65535",
-		    cfg->n_queues, cfg->queue_base);
+		    "%u pairs of queues from number %u on: there must be one at least and "
+		    "%u at most, and no number above 65535",
+		    cfg->n_queues, cfg->queue_base, BH_WORKERS_MAX);
 	if (cfg->mark_down > 16)
 		return bh_err_set(err, -EINVAL,
 				  "16 bits of a mark cannot be %u bits below its upper half",
@@ -126,7 +128,8 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 /* ---- start ---- */
 
 /* All tables anew, with the elements and levels of k->now and k->epoch. */
-static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+static int build(struct bh_kernel *k, const struct bh_found *found, unsigned grace_sec,
+		 struct bh_err *err)
 {
 	const struct bh_commenter say = bh_kernel_commenter(k, k->rs);
 	bh_cleanup(bh_projection_done) struct bh_projection guard = { .n = 0 };
@@ -154,6 +157,8 @@ static int build(struct bh_kernel *k, const struct bh_found *found, struct bh_er
 			continue;
 		bh_kernel_state_of(k, f, state);
 		bh_kernel_state(&b, f, NULL, state);
+		if (grace_sec > 0)
+			bh_sets_grace(&b, bh_nfproto[f], grace_sec);
 	}
 	bh_kernel_diff(&b, &none, &k->now, &say, &change);
 	bh_kernel_diff(&b, &none, &guard, &say, &change);
@@ -194,14 +199,15 @@ static int free_epoch(uint8_t mark_down, unsigned *ret)
 }
 
 /* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
-static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, unsigned grace_sec,
+			  struct bh_err *err)
 {
 	uint64_t used;
 	int r;
 
 	r = free_epoch(k->cfg.mark_down, &k->epoch);
 	if (r == 0)
-		return build(k, found, err);
+		return build(k, found, grace_sec, err);
 	if (r != -ENOENT)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
 	r = bh_ct_epochs(&k->nl, k->cfg.mark_down, &used);
@@ -211,7 +217,7 @@ static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, str
 	k->epoch = 0;
 	while (k->epoch < BH_EPOCH_MAX && (used >> k->epoch & 1))
 		k->epoch++;
-	r = build(k, found, err);
+	r = build(k, found, grace_sec, err);
 	if (r < 0)
 		return r;
 	if (used == 0)
@@ -228,7 +234,7 @@ static int build_new(struct bh_kernel *k, const struct bh_found *found, struct b
 	bh_projection_done(&k->now);
 	bh_guard_held_done(&k->guard);
 	k->untouched = true;
-	return build_unmarked(k, found, err);
+	return build_unmarked(k, found, k->cfg.grace_sec, err);
 }
 
 /* Is what was found ours, in a format that we read? */
@@ -289,6 +295,51 @@ static void take_state(struct bh_kernel *k, const struct bh_found *found)
 	k->now.revision = (uint64_t)s[BH_STATE_REVISION_HI] << 32 | s[BH_STATE_REVISION_LO];
 }
 
+/* Whether connections are kept is not the last agent's to say. */
+static int take_keep(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+{
+	uint32_t state[BH_STATE_COUNT];
+	struct bh_batch b;
+	int r;
+
+	bh_batch_init(&b, k->table);
+	for (unsigned f = 0; f < BH_FAMILIES; f++) {
+		bh_kernel_state_of(k, f, state);
+		bh_kernel_state(&b, f, found->state[f], state);
+	}
+	r = bh_batch_commit(&b, &k->nl, err);
+	bh_batch_done(&b);
+	return r;
+}
+
+int bh_kernel_doubt(struct bh_kernel *k, struct bh_err *err)
+{
+	int r = k->cfg.keep ? bh_ct_doubt(&k->nl, k->cfg.mark_down) : 0;
+
+	return r < 0 ? bh_err_set(err, r, "cannot mark the connections that were allowed: %s",
+				  strerror(-r))
+		     : 0;
+}
+
+/*
+ * Our bits move to another place: what stood in the old one, a refusal for example, is not seen there. So nothing is kept
+ * until conntrack knows that it is not to be.
+ */
+static int build_moved(struct bh_kernel *k, struct bh_found *found, struct bh_err *err)
+{
+	const bool keep = k->cfg.keep;
+	int r;
+
+	k->cfg.keep = false;
+	r = build_unmarked(k, found, 0, err);
+	for (unsigned f = 0; f < BH_FAMILIES; f++)
+		bh_kernel_state_of(k, f, found->state[f]);
+	k->cfg.keep = keep;
+	if (r == 0)
+		r = bh_kernel_doubt(k, err);
+	return r < 0 ? r : take_keep(k, found, err);
+}
+
 /* What must be there is known: as it was, whatever became of it, in one transaction. */
 static int repair(struct bh_kernel *k, struct bh_err *err)
 {
@@ -301,7 +352,7 @@ static int repair(struct bh_kernel *k, struct bh_err *err)
 			   ? bh_err_set(err, r, "cannot read table %s: %s", k->table, strerror(-r))
 			   : 0;
 	r = bh_read_tables(k, &found, err);
-	return r < 0 ? r : build(k, &found, err);
+	return r < 0 ? r : build(k, &found, 0, err);
 }
 
 int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
@@ -332,9 +383,10 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		*ret_adopted = true;
 		take_state(k, &found);
 		if (found.state[0][BH_STATE_MARK_DOWN] != k->cfg.mark_down)
-			r = build_unmarked(k, &found, err);
+			r = build_moved(k, &found, err);
 		else
-			r = has_our_chains(k, &found) ? 0 : build(k, &found, err);
+			r = has_our_chains(k, &found) ? take_keep(k, &found, err)
+						      : build(k, &found, 0, err);
 	}
 	if (r < 0)
 		return r;
@@ -456,6 +508,8 @@ static int counting_one(const struct nlmsghdr *h, void *arg)
 		{ "killed", &c->sum->killed },
 		{ "queued", &c->sum->queued },
 		{ "spoofed", &c->sum->spoofed },
+		{ "unjudged", &c->sum->unjudged },
+		{ "midstream", &c->sum->midstream },
 		{ "quarantined", &c->sum->quarantined },
 		{ "unwatched", &c->sum->unwatched },
 		{ "spoofed_mac", &c->sum->spoofed_mac },

@@ -31,14 +31,16 @@ enum bh_comments {
 };
 
 struct bh_kernel_config {
-	const char *table;         /* name of the tables; "bulkhead" */
-	uint16_t queue_base;       /* first NFQUEUE number */
-	uint16_t n_queues;         /* >= 1; fixed while the table lives */
-	uint16_t nflog_group;      /* refused packets go there */
+	const char *table;    /* name of the tables; "bulkhead" */
+	uint16_t queue_base;  /* first NFQUEUE number; the open ones begin BH_QUEUE_OPEN above */
+	uint16_t n_queues;    /* 1 to BH_WORKERS_MAX; fixed while the table lives */
+	uint16_t nflog_group; /* refused packets go there */
 	uint32_t group_quarantine; /* link group of veths that wait for their policy: dropped */
 	uint32_t group_managed;    /* link group of veths that were released */
 	uint8_t mark_down;         /* of our bits in marks (dataplane/marks.h) */
 	enum bh_comments comments;
+	bool keep;          /* what was allowed once stays so whatever the rules become */
+	uint16_t grace_sec; /* new tables: for so long flows without a beginning pass */
 };
 
 /* What this kernel can do, found by trying in a scratch table. */
@@ -68,7 +70,8 @@ const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
  * only the quarantine and let everything else pass until the first apply.
  *
  * Called again, it repairs: if the tables do not stand as they were left (bh_kernel_verify()), they are made
- * as they were, in one transaction. A bump should follow, because what others put there may have decided.
+ * as they were, in one transaction. A bump should follow, because what others put there may have decided, and, with
+ * cfg.keep, bh_kernel_doubt() before it.
  *
  * *@ret_adopted: true if tables were taken over.
  * Return: 0, -EPERM (a table of that name is owned by somebody else), a negative errno of the kernel
@@ -121,6 +124,11 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k);
 int bh_kernel_flush_conntrack(struct bh_kernel *k, const struct bh_addr *a, struct bh_err *err)
     bh_must_check;
 
+/*
+ * With cfg.keep: what was allowed so far is decided again all the same. For when others may have let it pass.
+ */
+int bh_kernel_doubt(struct bh_kernel *k, struct bh_err *err) bh_must_check;
+
 /* Do the tables still stand as we made them? 0; -ESTALE: somebody changed or removed them (said in @err). */
 int bh_kernel_verify(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 
@@ -134,6 +142,8 @@ struct bh_kernel_counters { /* packets since the tables were made, all of them t
 	uint64_t killed;    /* of connections that were cut */
 	uint64_t queued;
 	uint64_t unwatched; /* passed, where a contract is there for the record alone */
+	uint64_t unjudged;  /* connections that passed because nobody could look */
+	uint64_t midstream; /* connections that passed although their beginning was not seen */
 	uint64_t quarantined;
 	/* By the guard. */
 	uint64_t spoofed;       /* source address of somebody else */

@@ -110,6 +110,8 @@ int bh_ct_has_epochs(uint8_t mark_down, unsigned first, unsigned n, bool *ret) b
 /* Marks of @first .. @first + @n - 1 get the epoch @to instead, so that those can be used again. */
 int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
     bh_must_check;
+/* What is allowed, or has no mark of ours, gets one that says nothing: it is decided again, and not kept. */
+int bh_ct_doubt(struct bh_nl *nl, uint8_t mark_down) bh_must_check;
 int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a) bh_must_check;
 
 /* monitor.c */

@@ -10,10 +10,10 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "dataplane/kernel/comment.h"
 #include "dataplane/kernel/live_internal.h"
 #include "dataplane/kernel/projection_key.h"
 #include "dataplane/marks.h"
-#include "policy/protocol.h"
 
 #include "common/banned.h"
 
@@ -208,10 +208,7 @@ static const char *by(const struct bh_live *l, const struct bh_kelem *e, char *b
 
 static const char *result_name(const struct bh_kelem *e)
 {
-	unsigned result = bh_key_word(e->key, 2) >> BH_MARK_RESULT_SHIFT;
-	const char *name = result == 0 ? "other" : bh_proto_name(result);
-
-	return name ? name : "?";
+	return bh_comment_result(bh_key_word(e->key, 2) >> BH_MARK_RESULT_SHIFT);
 }
 
 /* ---- elements ---- */

@@ -3,7 +3,7 @@
  * dataplane/kernel/nflog.c - refused packets, as the kernel reports them
  *
  * The chains put reason and epoch into the mark of a packet that dies (or for the moment of the report), and cause, direction and what became of it into
- * the prefix of the log: "bh:" and one letter each. Of the packet itself, the headers are copied. Everything in them
+ * the prefix of the log: "bh:" and one letter each, and an "r" where the packet is one of the answering side. Of the packet itself, the headers are copied. Everything in them
  * was written by whoever sent the packet and is read with bounds.
  */
 #include "dataplane/kernel/nflog.h"
@@ -184,8 +184,12 @@ static bool read_v6(struct bh_refused *r, const uint8_t *p, size_t len)
 
 static bool read_prefix(struct bh_refused *r, const char *s)
 {
-	if (strncmp(s, "bh:", 3) != 0 || strlen(s) != 6 || !strchr("pcmqshanrdf", s[3]))
+	size_t len = strlen(s);
+
+	if (strncmp(s, "bh:", 3) != 0 || len < 6 || len > 7 || !strchr("pcmqshanrdfu", s[3]) ||
+	    (len == 7 && s[6] != 'r'))
 		return false;
+	r->reply = len == 7;
 	r->cause = s[3];
 	r->dir = s[4] == 'i' ? BH_DIR_INGRESS : s[4] == 'e' ? BH_DIR_EGRESS : 0;
 	r->word = s[5] == 'd'   ? BH_WORD_DROP

@@ -23,9 +23,10 @@ struct bh_refused {
 	unsigned epoch;
 	uint8_t dir; /* enum bh_dir, from the log prefix */
 	char
-	    cause; /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine; by the guard: 's' source
+	    cause; /* 'p' policy, 'c' cut (re-evaluated), 'm' midstream, 'q' quarantine, 'u' nobody looked; by the guard: 's' source
 		      address, 'h' MAC, 'a' ARP, 'n' neighbour discovery, 'r' router, 'd' DHCP server, 'f' frame */
-	uint8_t hook;      /* NF_INET_* */
+	bool reply;   /* of 'u', and of 'm' that passed: the packet runs in the reply direction */
+	uint8_t hook; /* NF_INET_* */
 	uint32_t iif, oif; /* 0: none */
 	uint32_t link;     /* that it came by: of a bridge, the port; 0: none */
 	bool has_mac;      /* of the sender, as the frame says */

@@ -11,11 +11,12 @@
  *	port_*		ranges of ports that cells name -> piece; of ICMP those of this family's
  *	cell		the cells of subjects that have an address of this family here
  *	contract_result	each contract that such a cell refers to and that can refuse: a word for every result that
- *			has one of its own, and one for any other (result 0)
+ *			has one of its own, those that say that nobody looked among them, and one for any other (0)
  *
  * What cannot be read as one of the known words becomes a drop: it never allows. A contract that refuses nothing,
- * whatever is spoken, is "open": it is there for the record, and who cannot be judged passes. (Rules that say so of what
- * can be refused are not heeded yet: agent/gate.c.) Types of the other family's ICMP stay out.
+ * whatever is spoken, is "open": it is there for the record, and who cannot be judged passes. Of one that can refuse
+ * the word says which of its fail modes let pass; whether that is to be recorded the agent knows. Types of the other
+ * family's ICMP stay out.
  *
  * DOC: Keys
  *
@@ -417,19 +418,33 @@ void bh_projection_levels(struct bh_projection *p)
 			note_level(p, &p->elems[i]);
 }
 
+static uint32_t fail_flags(const struct maker *m, uint32_t number)
+{
+	const struct bh_contract *c = bh_ruleset_contract(m->rs, number);
+	uint32_t flags = 0;
+
+	if (c && (c->on_overload == BH_FAIL_ALLOW || c->on_overload == BH_FAIL_ALERT))
+		flags |= BH_KWORD_BLIND;
+	if (c && (c->midstream == BH_FAIL_ALLOW || c->midstream == BH_FAIL_ALERT))
+		flags |= BH_KWORD_UNSEEN;
+	return flags;
+}
+
 /* A word that the chains can read; whatever else it is, it refuses. */
 static uint32_t closed(const struct maker *m, uint32_t word)
 {
+	uint32_t number = bh_word_number(word);
+
 	switch (bh_word_verdict(word)) {
 	case BH_WORD_ALLOW:
 	case BH_WORD_DROP:
 	case BH_WORD_REJECT:
 		return word;
 	case BH_WORD_CONTRACT:
-		return bh_ruleset_may_refuse(m->rs, word) ? word & ~BH_WORD_OPEN
-							  : word | BH_WORD_OPEN;
+		return BH_WORD_CONTRACT | number |
+		       (bh_ruleset_may_refuse(m->rs, word) ? fail_flags(m, number) : BH_WORD_OPEN);
 	default:
-		return BH_WORD_DROP | bh_word_number(word);
+		return BH_WORD_DROP | number;
 	}
 }
 
@@ -514,6 +529,9 @@ static int make_results(struct maker *m)
 				bh_protoset_add(&own, e[k].proto);
 		bh_protoset_add(&own, BH_PROTO_UNKNOWN);
 		bh_protoset_add(&own, BH_PROTO_UNDECIDED);
+		bh_protoset_add(&own, BH_PROTO_UNSEEN);
+		bh_protoset_add(&own, BH_PROTO_UNJUDGED);
+		bh_protoset_add(&own, BH_PROTO_ADOPTED);
 		r = add_result(m, c->number, 0, c->other);
 		for (unsigned proto = BH_PROTO_FIRST; r == 0 && proto <= UINT8_MAX; proto++)
 			if (bh_protoset_has(&own, proto))

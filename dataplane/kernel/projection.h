@@ -124,14 +124,22 @@ static inline bool bh_kset_is_guard(enum bh_kset s)
 bool bh_kset_is_in(enum bh_kset s, uint8_t family);
 /* Is the data a decision word? Then what the chains go by stands behind it: eight bytes. */
 bool bh_kset_has_words(enum bh_kset s);
-/* The verdict of a word; of ALLOW also whether it is to be recorded, of a contract whether it is there for that alone. */
+/*
+ * What stands in the words of contracts here, instead of the compiled form's flags. BH_WORD_OPEN: it refuses nothing
+ * and is there for the record alone. Of one that can refuse:
+ */
+#define BH_KWORD_BLIND  0x04000000U /* passes when nobody can look (onOverload) */
+#define BH_KWORD_UNSEEN 0x02000000U /* passes when its beginning was not seen (midstream) */
+#define BH_KWORD_FLAGS  (BH_WORD_OPEN | BH_KWORD_BLIND | BH_KWORD_UNSEEN)
+
+/* The verdict of a word; of ALLOW also whether it is to be recorded, of a contract its flags. */
 static inline uint32_t bh_kset_verdict(uint32_t word)
 {
 	switch (bh_word_verdict(word)) {
 	case BH_WORD_ALLOW:
 		return word & (BH_WORD_VERDICT | BH_WORD_REPORT);
 	case BH_WORD_CONTRACT:
-		return word & (BH_WORD_VERDICT | BH_WORD_OPEN);
+		return word & (BH_WORD_VERDICT | BH_KWORD_FLAGS);
 	default:
 		return bh_word_verdict(word);
 	}

@@ -169,9 +169,11 @@ static void print_data(const struct bh_kelem *e, struct bh_buf *out)
 			      bh_kset_is_interval(e->set) && e->set != BH_KSET_CIDR ? ntohl(e->data)
 										    : e->data);
 	else
-		bh_buf_printf(out, "%s %u%s%s\n", v ? v : "?", bh_word_number(e->data),
+		bh_buf_printf(out, "%s %u%s%s%s%s\n", v ? v : "?", bh_word_number(e->data),
 			      e->data & BH_WORD_REPORT ? " report" : "",
-			      e->data & BH_WORD_OPEN ? " open" : "");
+			      e->data & BH_WORD_OPEN ? " open" : "",
+			      e->data & BH_KWORD_BLIND ? " blind" : "",
+			      e->data & BH_KWORD_UNSEEN ? " unseen" : "");
 }
 
 void bh_projection_print(const struct bh_projection *p, struct bh_buf *out)

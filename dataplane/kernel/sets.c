@@ -16,6 +16,7 @@
  */
 #include "dataplane/kernel/sets.h"
 
+#include <endian.h>
 #include <libnftnl/set.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter.h>
@@ -168,6 +169,60 @@ static bool fill_told(struct nftnl_set *n, struct nftnl_udata_buf *u, const char
 				  nftnl_udata_buf_len(u)) == 0;
 }
 
+static struct nftnl_set *grace(const char *table, uint8_t family)
+{
+	struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(64);
+	struct nftnl_set *n = nftnl_set_alloc();
+	bool ok = u && n;
+
+	if (ok) {
+		nftnl_set_set_u32(n, NFTNL_SET_FAMILY, family);
+		nftnl_set_set_u32(n, NFTNL_SET_ID, BH_KSET_COUNT + 1);
+		nftnl_set_set_u32(n, NFTNL_SET_FLAGS, NFT_SET_MAP | NFT_SET_TIMEOUT);
+		nftnl_set_set_u32(n, NFTNL_SET_KEY_TYPE, TYPE_MARK);
+		nftnl_set_set_u32(n, NFTNL_SET_KEY_LEN, 4);
+		nftnl_set_set_u32(n, NFTNL_SET_DATA_TYPE, TYPE_MARK);
+		nftnl_set_set_u32(n, NFTNL_SET_DATA_LEN, 4);
+		ok = nftnl_udata_put_u32(u, NFTNL_UDATA_SET_KEYBYTEORDER, ORDER_HOST) &&
+		     nftnl_udata_put_u32(u, NFTNL_UDATA_SET_DATABYTEORDER, ORDER_HOST) &&
+		     nftnl_set_set_str(n, NFTNL_SET_TABLE, table) == 0 &&
+		     nftnl_set_set_str(n, NFTNL_SET_NAME, BH_GRACE_MAP) == 0 &&
+		     nftnl_set_set_data(n, NFTNL_SET_USERDATA, nftnl_udata_buf_data(u),
+					nftnl_udata_buf_len(u)) == 0;
+	}
+	if (u)
+		nftnl_udata_buf_free(u);
+	if (!ok && n) {
+		nftnl_set_free(n);
+		n = NULL;
+	}
+	return n;
+}
+
+void bh_sets_grace(struct bh_batch *b, uint8_t family, unsigned sec)
+{
+	const uint32_t key = BH_GRACE_KEY, one = 1;
+	struct nlmsghdr *h = bh_batch_msg(b, NFT_MSG_NEWSETELEM, family, NLM_F_CREATE);
+	struct nlattr *list, *elem, *value;
+
+	if (!h)
+		return;
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_TABLE, b->table);
+	mnl_attr_put_strz(h, NFTA_SET_ELEM_LIST_SET, BH_GRACE_MAP);
+	list = mnl_attr_nest_start(h, NFTA_SET_ELEM_LIST_ELEMENTS);
+	elem = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	value = mnl_attr_nest_start(h, NFTA_SET_ELEM_KEY);
+	mnl_attr_put(h, NFTA_DATA_VALUE, sizeof(key), &key);
+	mnl_attr_nest_end(h, value);
+	value = mnl_attr_nest_start(h, NFTA_SET_ELEM_DATA);
+	mnl_attr_put(h, NFTA_DATA_VALUE, sizeof(one), &one);
+	mnl_attr_nest_end(h, value);
+	mnl_attr_put_u64(h, NFTA_SET_ELEM_TIMEOUT, htobe64((uint64_t)sec * 1000));
+	mnl_attr_nest_end(h, elem);
+	mnl_attr_nest_end(h, list);
+	bh_batch_end(b, h);
+}
+
 void bh_sets_make(struct bh_batch *b, uint8_t family)
 {
 	for (enum bh_kset s = BH_KSET_INVALID + 1; s <= BH_KSET_COUNT; s++) {
@@ -188,7 +243,9 @@ void bh_sets_make(struct bh_batch *b, uint8_t family)
 		if (u)
 			nftnl_udata_buf_free(u);
 	}
+	if (family == NFPROTO_IPV4 || family == NFPROTO_IPV6)
+		bh_batch_set(b, family, grace(b->table, family));
 	/* Maps of single rules get numbers above these. */
-	if (b->next_set_id <= BH_KSET_COUNT)
-		b->next_set_id = BH_KSET_COUNT + 1;
+	if (b->next_set_id <= BH_KSET_COUNT + 1)
+		b->next_set_id = BH_KSET_COUNT + 2;
 }

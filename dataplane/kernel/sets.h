@@ -21,6 +21,7 @@ enum bh_state_key {
 	BH_STATE_REVISION_HI,
 	BH_STATE_APPLIED,   /* 0: the tables are new and let everything pass */
 	BH_STATE_MARK_DOWN, /* where our bits are in marks; 0 in tables that have no such entry */
+	BH_STATE_KEEP,      /* 1: connections that were allowed live on; the chains look here */
 	BH_STATE_COUNT,
 };
 #define BH_STATE_FORMAT_NUMBER 3U
@@ -39,6 +40,12 @@ enum bh_state_key {
 
 /* As nft(8) names a family (NFPROTO_*). */
 const char *bh_nfproto_name(uint8_t nfproto);
+/* Beside the maps of projections: one element, which times out. */
+#define BH_GRACE_MAP "grace"
+#define BH_GRACE_KEY 1U
+/* Gives connections older than new tables so much time to be taken over. */
+void bh_sets_grace(struct bh_batch *b, uint8_t family, unsigned sec);
+
 /* All maps and sets of a table, empty. @family: NFPROTO_IPV4, NFPROTO_IPV6, NFPROTO_ARP, NFPROTO_BRIDGE */
 void bh_sets_make(struct bh_batch *b, uint8_t family);
 

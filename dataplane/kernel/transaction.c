@@ -206,6 +206,7 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 	ret[BH_STATE_REVISION_HI] = (uint32_t)(k->now.revision >> 32);
 	ret[BH_STATE_APPLIED] = k->untouched ? 0 : 1;
 	ret[BH_STATE_MARK_DOWN] = k->cfg.mark_down;
+	ret[BH_STATE_KEEP] = k->cfg.keep ? 1 : 0;
 }
 
 void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, const uint32_t *to)

@@ -21,6 +21,12 @@
  *
  * A worker that died had read packets that nobody else will answer. What it had not read still stands in the
  * socket. So everything older than the first packet read here is dropped by one batch verdict.
+ *
+ * DOC: The open queue
+ *
+ * Packets of flows that may pass unjudged come by the second queue of the pair. What there is no room for, or no rule set,
+ * goes on there as it is, and so does what a predecessor had: with the mark by which the kernel finds it, counts it
+ * and takes its flow out of the queue. Ids are counted by each queue for itself, so the engine gets a number of ours.
  */
 #include "dataplane/worker/judge.h"
 
@@ -37,15 +43,17 @@
 #include "common/banned.h"
 
 #define PENDING_SLOTS \
-	16384U /* twice the most that may be in it, which is twice the queue's length */
-#define PENDING_MAX 8192U
+	32768U /* twice the most that may be in it, which is twice the length of both queues */
+#define PENDING_MAX 16384U
 #define ROUNDS_MAX  8
 #define RULES_MAX   (INT64_C(1) << 32)
 
 struct pending {
+	uint32_t key;
 	uint32_t id;
 	uint32_t mark : 16; /* the half that is not ours */
 	uint32_t used : 1;
+	uint32_t open : 1;
 };
 
 struct rules {
@@ -62,25 +70,31 @@ struct bh_judge {
 	void *arg;
 	struct rules rules;
 	uint8_t mark_down; /* our bits in marks (dataplane/marks.h) */
-	bool started;      /* a packet was read */
+	bool started[2];   /* a packet was read; of the open queue */
 	bh_msec_t now;
 	const struct bh_packet *at; /* the one the engine has in hand; NULL: none */
 	size_t n_pending;
 	struct pending *pending;
 };
 
-static uint32_t pending_slot(uint32_t id)
+/* What the engine knows a packet by. Ids that differ in their highest bit alone never wait together. */
+static uint32_t key_of(const struct bh_nfq_packet *np)
 {
-	/* Ids are counted up by the kernel: neighbours fall into neighbouring slots, and that is fine. */
-	return id & (PENDING_SLOTS - 1);
+	return np->id << 1 | np->open;
 }
 
-static struct pending *pending_find(struct bh_judge *j, uint32_t id)
+static uint32_t pending_slot(uint32_t key)
 {
-	uint32_t i = pending_slot(id);
+	/* Ids are counted up by the kernel: neighbours fall into neighbouring slots, and that is fine. */
+	return key & (PENDING_SLOTS - 1);
+}
+
+static struct pending *pending_find(struct bh_judge *j, uint32_t key)
+{
+	uint32_t i = pending_slot(key);
 
 	/* Never more than half full: an empty slot ends it. */
-	while (j->pending[i].used && j->pending[i].id != id)
+	while (j->pending[i].used && j->pending[i].key != key)
 		i = (i + 1) & (PENDING_SLOTS - 1);
 	return &j->pending[i];
 }
@@ -96,7 +110,7 @@ static void pending_remove(struct bh_judge *j, struct pending *p)
 		i = (i + 1) & (PENDING_SLOTS - 1);
 		if (!j->pending[i].used)
 			break;
-		home = pending_slot(j->pending[i].id);
+		home = pending_slot(j->pending[i].key);
 		if (((i - home) & (PENDING_SLOTS - 1)) < ((i - hole) & (PENDING_SLOTS - 1)))
 			continue;
 		j->pending[hole] = j->pending[i];
@@ -106,12 +120,12 @@ static void pending_remove(struct bh_judge *j, struct pending *p)
 	j->n_pending--;
 }
 
-/* The packet in hand without its payload, if it is @id and TCP; else 0. @out: BH_NFQ_PACKET_MAX bytes. */
-static uint32_t without_payload(const struct bh_judge *j, uint32_t id, uint8_t *out)
+/* The packet in hand without its payload, if it is @key and TCP; else 0. @out: BH_NFQ_PACKET_MAX bytes. */
+static uint32_t without_payload(const struct bh_judge *j, uint32_t key, uint8_t *out)
 {
 	struct bh_headers h;
 
-	if (!j->at || j->at->id != id ||
+	if (!j->at || j->at->id != key ||
 	    bh_headers_parse(j->at->data, j->at->len, j->at->wire_len, &h) == BH_HEADERS_BAD ||
 	    h.payload_len == 0)
 		return 0;
@@ -119,40 +133,38 @@ static uint32_t without_payload(const struct bh_judge *j, uint32_t id, uint8_t *
 }
 
 /*
- * The one place from which a verdict leaves. @mark: the packet's, with our half in its usual place, which is cleared.
+ * The one place from which the verdict about a packet leaves. @p: its mark's half that is not ours, ours in its usual place.
  * What is not exactly an answer of the engine drops the packet.
  */
-static void answer(struct bh_judge *j, uint32_t id, uint32_t mark, enum bh_verdict v,
-		   unsigned result)
+static void answer(struct bh_judge *j, const struct pending *p, enum bh_verdict v, unsigned result)
 {
 	uint8_t bare[BH_NFQ_PACKET_MAX];
-	uint32_t verdict = NF_DROP, bare_len = 0;
+	uint32_t verdict = NF_DROP, bare_len = 0, mark = p->mark;
 
-	mark &= ~BH_MARK_OURS;
 	if (v == BH_VERDICT_PASS) {
 		verdict = NF_ACCEPT;
 	} else if ((v == BH_VERDICT_SUB && result <= BH_SUB_CONFIRM) ||
 		   ((v == BH_VERDICT_RESULT || v == BH_VERDICT_REFUSED) &&
-		    result >= BH_PROTO_FIRST && result < BH_RESULT_KILLED)) {
+		    result >= BH_PROTO_FIRST && result < BH_RESULT_KILLED &&
+		    result != BH_PROTO_ADOPTED)) {
 		verdict = NF_REPEAT;
 		mark |= BH_VMARK | result << BH_MARK_RESULT_SHIFT;
 	}
 	if (v == BH_VERDICT_REFUSED)
-		bare_len = without_payload(j, id, bare);
-	bh_nfq_verdict(j->nfq, id, verdict, verdict != NF_DROP, bh_mark_place(mark, j->mark_down),
-		       bare_len ? bare : NULL, bare_len);
+		bare_len = without_payload(j, p->key, bare);
+	bh_nfq_verdict(j->nfq, p->open, p->id, verdict, verdict != NF_DROP,
+		       bh_mark_place(mark, j->mark_down), bare_len ? bare : NULL, bare_len);
 }
 
 static void on_verdict(void *arg, uint32_t id, enum bh_verdict v, unsigned result)
 {
 	struct bh_judge *j = arg;
-	struct pending *p = pending_find(j, id);
-	uint32_t mark = p->mark;
+	struct pending *slot = pending_find(j, id), p = *slot;
 
-	if (!p->used)
+	if (!p.used)
 		return;
-	pending_remove(j, p);
-	answer(j, id, mark, v, result);
+	pending_remove(j, slot);
+	answer(j, &p, v, result);
 }
 
 static void on_finding(void *arg, const struct bh_finding *f)
@@ -166,8 +178,11 @@ static void on_packet(void *arg, const struct bh_nfq_packet *np)
 {
 	struct bh_judge *j = arg;
 	uint32_t mark = bh_mark_read(np->mark, j->mark_down);
+	const struct pending w = {
+		.key = key_of(np), .id = np->id, .mark = mark & 0xffff, .used = 1, .open = np->open
+	};
 	struct bh_packet p = {
-		.id = np->id,
+		.id = w.key,
 		.data = np->data,
 		.len = np->len,
 		.wire_len = np->wire_len,
@@ -178,19 +193,25 @@ static void on_packet(void *arg, const struct bh_nfq_packet *np)
 	};
 	struct pending *slot;
 
-	if (!j->started)
-		bh_nfq_drop_until(j->nfq, np->id - 1);
-	j->started = true;
+	if (!j->started[np->open])
+		bh_nfq_give_up_until(j->nfq, np->open, np->id - 1);
+	j->started[np->open] = true;
 
-	slot = pending_find(j, np->id);
+	slot = pending_find(j, w.key);
 	if (slot->used)
 		return; /* twice the same id: its verdict is still to come */
-	if (!j->rules.rs || np->damaged || j->n_pending >= PENDING_MAX ||
-	    (mark & BH_VMARK_MASK) != BH_QMARK) {
-		answer(j, np->id, mark, BH_VERDICT_DROP, 0);
+	if (np->damaged || (mark & BH_VMARK_MASK) != BH_QMARK) {
+		answer(j, &w, BH_VERDICT_DROP, 0);
 		return;
 	}
-	*slot = (struct pending){ .id = np->id, .mark = mark & 0xffff, .used = 1 };
+	if (!j->rules.rs || j->n_pending >= PENDING_MAX) {
+		if (np->open)
+			bh_nfq_verdict(j->nfq, true, np->id, NF_ACCEPT, false, 0, NULL, 0);
+		else
+			answer(j, &w, BH_VERDICT_DROP, 0);
+		return;
+	}
+	*slot = w;
 	j->n_pending++;
 	j->at = &p;
 	bh_engine_packet(j->engine, &p);

@@ -3,7 +3,8 @@
  * dataplane/worker/judge.h - the packets of one queue through the engine, and a verdict for each
  *
  * What the worker does apart from talking to the agent. A packet that the engine cannot be asked about
- * (no rule set yet, a damaged message, no mark of ours, too many unanswered) is dropped.
+ * (no rule set yet, a damaged message, no mark of ours, too many unanswered) is dropped; of the open queue it goes on where
+ * only there is no rule set or no room (dataplane/worker/nfq.h).
  *
  * Thread-safety: a judge belongs to one thread.
  */

@@ -101,18 +101,51 @@ static int await_ack(int fd, uint16_t queue, struct bh_err *err)
 	}
 }
 
-int bh_nfq_open(uint16_t queue, uint32_t maxlen, int *ret_fd, struct bh_err *err)
+static int configure(int fd, uint16_t queue, uint32_t maxlen, uint32_t flags, struct bh_err *err)
 {
 	const struct nfqnl_msg_config_cmd cmd = { .command = NFQNL_CFG_CMD_BIND,
 						  .pf = htons(AF_UNSPEC) };
 	const struct nfqnl_msg_config_params params = { .copy_range = htonl(BH_QUEUE_COPY_MAX),
 							.copy_mode = NFQNL_COPY_PACKET };
+	struct nlmsghdr *nlh;
+	char buf[512];
+
+	nlh = put_header(buf, queue, NFQNL_MSG_CONFIG, NLM_F_ACK, SEQ_CONFIG);
+	mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
+	mnl_attr_put(nlh, NFQA_CFG_PARAMS, sizeof(params), &params);
+	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN, htonl(maxlen));
+	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
+	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(flags));
+	if (send(fd, buf, nlh->nlmsg_len, MSG_NOSIGNAL) < 0)
+		return bh_err_set(err, -errno, "queue %u: configuration: %m", queue);
+	return await_ack(fd, queue, err);
+}
+
+int bh_nfq_complete(int fd, uint16_t queue, uint32_t maxlen, struct bh_err *err)
+{
 	const struct timeval patience = { .tv_sec = 5 }, none = { 0 };
+	uint16_t open = (uint16_t)(queue + BH_QUEUE_OPEN);
+	int r;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+		return bh_err_set(err, -errno, "queue %u: socket options: %m", queue);
+	/* Whole super-packets instead of ten segments. */
+	r = configure(fd, queue, maxlen, NFQA_CFG_F_GSO, err);
+	/* Of others' queues the kernel says EPERM. */
+	if (r == 0 || r == -EBUSY)
+		r = configure(fd, open, maxlen, NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN, err);
+	if (r < 0 && r != -EBUSY)
+		return r;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) < 0)
+		return bh_err_set(err, -errno, "queue %u: socket options: %m", queue);
+	return 0;
+}
+
+int bh_nfq_open(uint16_t queue, uint32_t maxlen, int *ret_fd, struct bh_err *err)
+{
 	struct sockaddr_nl me = { .nl_family = AF_NETLINK };
 	bh_autoclose int fd = -1;
 	const int one = 1, rcvbuf = RCVBUF;
-	char buf[512];
-	struct nlmsghdr *nlh;
 	int r;
 
 	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
@@ -124,24 +157,11 @@ int bh_nfq_open(uint16_t queue, uint32_t maxlen, int *ret_fd, struct bh_err *err
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) < 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) < 0)
 		return bh_err_set(err, -errno, "queue %u: receive buffer: %m", queue);
-	if (setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &one, sizeof(one)) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0)
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, &one, sizeof(one)) < 0)
 		return bh_err_set(err, -errno, "queue %u: socket options: %m", queue);
-
-	nlh = put_header(buf, queue, NFQNL_MSG_CONFIG, NLM_F_ACK, SEQ_CONFIG);
-	mnl_attr_put(nlh, NFQA_CFG_CMD, sizeof(cmd), &cmd);
-	mnl_attr_put(nlh, NFQA_CFG_PARAMS, sizeof(params), &params);
-	mnl_attr_put_u32(nlh, NFQA_CFG_QUEUE_MAXLEN, htonl(maxlen));
-	/* Never fail open; whole super-packets instead of ten segments. */
-	mnl_attr_put_u32(nlh, NFQA_CFG_MASK, htonl(NFQA_CFG_F_GSO | NFQA_CFG_F_FAIL_OPEN));
-	mnl_attr_put_u32(nlh, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_GSO));
-	if (send(fd, buf, nlh->nlmsg_len, MSG_NOSIGNAL) < 0)
-		return bh_err_set(err, -errno, "queue %u: configuration: %m", queue);
-	r = await_ack(fd, queue, err);
+	r = bh_nfq_complete(fd, queue, maxlen, err);
 	if (r < 0)
 		return r;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof(none)) < 0)
-		return bh_err_set(err, -errno, "queue %u: socket options: %m", queue);
 	*ret_fd = bh_take_fd(&fd);
 	return 0;
 }
@@ -242,7 +262,8 @@ static void read_packet(struct bh_nfq *q, const struct nlmsghdr *nlh, size_t siz
 	bool has_id = false;
 	size_t left;
 
-	if (size < start || nfg->res_id != htons(q->queue)) {
+	p.open = size >= start && nfg->res_id == htons((uint16_t)(q->queue + BH_QUEUE_OPEN));
+	if (size < start || (!p.open && nfg->res_id != htons(q->queue))) {
 		q->stats.foreign++;
 		return;
 	}
@@ -337,7 +358,12 @@ void bh_nfq_flush(struct bh_nfq *q)
 	q->out_n = 0;
 }
 
-static void put_verdict(struct bh_nfq *q, uint16_t type, uint32_t seq, uint32_t id,
+static uint16_t number(const struct bh_nfq *q, bool open)
+{
+	return (uint16_t)(q->queue + (open ? BH_QUEUE_OPEN : 0));
+}
+
+static void put_verdict(struct bh_nfq *q, bool open, uint16_t type, uint32_t seq, uint32_t id,
 			uint32_t verdict, bool has_mark, uint32_t mark, const uint8_t *packet,
 			uint32_t packet_len)
 {
@@ -348,7 +374,7 @@ static void put_verdict(struct bh_nfq *q, uint16_t type, uint32_t seq, uint32_t 
 		packet = NULL;
 	if (q->out_len + VERDICT_SIZE + (packet ? BH_NFQ_PACKET_MAX : 0) > OUT_SIZE)
 		bh_nfq_flush(q);
-	nlh = put_header(q->out + q->out_len, q->queue, type, 0, seq);
+	nlh = put_header(q->out + q->out_len, number(q, open), type, 0, seq);
 	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(hdr), &hdr);
 	if (has_mark)
 		mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
@@ -358,16 +384,29 @@ static void put_verdict(struct bh_nfq *q, uint16_t type, uint32_t seq, uint32_t 
 	q->out_n += type == NFQNL_MSG_VERDICT;
 }
 
-void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark,
-		    const uint8_t *packet, uint32_t packet_len)
+void bh_nfq_verdict(struct bh_nfq *q, bool open, uint32_t id, uint32_t verdict, bool has_mark,
+		    uint32_t mark, const uint8_t *packet, uint32_t packet_len)
 {
-	put_verdict(q, NFQNL_MSG_VERDICT, SEQ_VERDICT, id, verdict, has_mark, mark, packet,
+	put_verdict(q, open, NFQNL_MSG_VERDICT, SEQ_VERDICT, id, verdict, has_mark, mark, packet,
 		    packet_len);
 }
 
-void bh_nfq_drop_until(struct bh_nfq *q, uint32_t id)
+void bh_nfq_give_up_until(struct bh_nfq *q, bool open, uint32_t id)
 {
-	put_verdict(q, NFQNL_MSG_VERDICT_BATCH, SEQ_BATCH, id, NF_DROP, false, 0, NULL, 0);
+	put_verdict(q, open, NFQNL_MSG_VERDICT_BATCH, SEQ_BATCH, id, open ? NF_ACCEPT : NF_DROP,
+		    false, 0, NULL, 0);
+}
+
+void bh_nfq_let_go(int fd, uint16_t queue, uint32_t id)
+{
+	const struct nfqnl_msg_verdict_hdr hdr = { .verdict = htonl(NF_ACCEPT), .id = htonl(id) };
+	struct nlmsghdr *nlh;
+	char buf[128];
+
+	nlh = put_header(buf, (uint16_t)(queue + BH_QUEUE_OPEN), NFQNL_MSG_VERDICT_BATCH, 0,
+			 SEQ_BATCH);
+	mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof(hdr), &hdr);
+	(void)send(fd, buf, nlh->nlmsg_len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void bh_nfq_stats_get(const struct bh_nfq *q, struct bh_nfq_stats *ret)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * dataplane/worker/nfq.h - one NFQUEUE on a plain netlink socket
+ * dataplane/worker/nfq.h - a pair of NFQUEUEs on a plain netlink socket
  *
- * The queue belongs to the socket that bound it, whoever holds a descriptor of it. So the agent opens it and
- * keeps one, and a worker that dies leaves the queue and the packets in it to its successor.
+ * The first queue is closed: what it or the socket cannot hold is dropped. The second, BH_QUEUE_OPEN numbers higher, is
+ * open: there such packets go on, with the mark by which the kernel finds them (dataplane/kernel/chains_fail.c). Ids
+ * are those of each queue.
+ *
+ * The queues belong to the socket that bound them, whoever holds a descriptor of it. So the agent opens it
+ * and keeps one, and a worker that dies leaves the queues and the packets in them to its successor.
  *
  *	agent	bh_nfq_open()
  *	worker	bh_nfq_new() -> { bh_nfq_read() -> bh_nfq_verdict()... -> bh_nfq_flush() }...
@@ -24,6 +28,7 @@ struct bh_nfq_packet {
 	uint32_t id;
 	uint32_t mark;
 	uint8_t hook;        /* NF_INET_* */
+	bool open;           /* of the second queue */
 	const uint8_t *data; /* from the IP header on; valid during the call */
 	uint32_t len;
 	uint32_t wire_len; /* more than @len: the copy was cut */
@@ -34,12 +39,16 @@ struct bh_nfq_packet {
 typedef void (*bh_nfq_fn)(void *arg, const struct bh_nfq_packet *p);
 
 /**
- * bh_nfq_open() - Bind queue @queue of this network namespace to a new socket
- * @maxlen:	Packets that may wait in the queue
+ * bh_nfq_open() - Bind queue @queue of this network namespace, and its open companion, to a new socket
+ * @maxlen:	Packets that may wait in each
  *
  * Return: 0, -EBUSY (somebody else has that queue), -EPERM (CAP_NET_ADMIN is missing), another negative errno
  */
 int bh_nfq_open(uint16_t queue, uint32_t maxlen, int *ret_fd, struct bh_err *err) bh_must_check;
+/* What of the pair a socket of an older program has not bound. Nobody else may read from it meanwhile. */
+int bh_nfq_complete(int fd, uint16_t queue, uint32_t maxlen, struct bh_err *err) bh_must_check;
+/* Every packet of the open queue up to @id goes on, unjudged; whoever holds the socket may say so. */
+void bh_nfq_let_go(int fd, uint16_t queue, uint32_t id);
 
 /* Reads and answers by @fd, which stays the caller's. All memory is taken here. */
 int bh_nfq_new(int fd, uint16_t queue, struct bh_nfq **ret) bh_must_check;
@@ -62,10 +71,13 @@ int bh_nfq_read(struct bh_nfq *q, bh_nfq_fn fn, void *arg) bh_must_check;
  * Collected, and sent by bh_nfq_flush() or when there is no more room. @verdict: NF_ACCEPT, NF_DROP, NF_REPEAT.
  * @packet: takes the place of the packet (@packet_len bytes, at most BH_NFQ_PACKET_MAX); NULL: it stays as it is.
  */
-void bh_nfq_verdict(struct bh_nfq *q, uint32_t id, uint32_t verdict, bool has_mark, uint32_t mark,
-		    const uint8_t *packet, uint32_t packet_len);
-/* Every packet still unanswered that is not newer than @id is dropped: what a dead predecessor had read. */
-void bh_nfq_drop_until(struct bh_nfq *q, uint32_t id);
+void bh_nfq_verdict(struct bh_nfq *q, bool open, uint32_t id, uint32_t verdict, bool has_mark,
+		    uint32_t mark, const uint8_t *packet, uint32_t packet_len);
+/*
+ * Every packet of one queue that is still unanswered and not newer than @id: what a dead predecessor had read. Dropped; of
+ * the open queue they go on as they are.
+ */
+void bh_nfq_give_up_until(struct bh_nfq *q, bool open, uint32_t id);
 void bh_nfq_flush(struct bh_nfq *q);
 
 struct bh_nfq_stats {

@@ -29,11 +29,12 @@
 
 #define QUEUE_MAXLEN 4096U
 /* Tables are taken and zeroed, nDPI is read in: a tenth of a second, and many of them where a host is just booting. */
-#define HELLO_MS   30000
-#define ADOPT_MS   2000
-#define PUBLISH_MS 2000
-#define TICK_MS    1000
-#define SILENT_MAX 5U
+#define HELLO_MS    30000
+#define ADOPT_MS    2000
+#define PUBLISH_MS  2000
+#define TICK_MS     1000
+#define SILENT_MAX  5U
+#define SILENT_OPEN 1U
 
 /* ---- telling ---- */
 
@@ -139,11 +140,13 @@ static void lost_packets(struct bh_pool_slot *s, const char *cause, uint64_t *se
 
 static void read_queue_stats(struct bh_pool *p, bool tell)
 {
-	struct bh_os_queue qs[BH_WORKERS_MAX] = { 0 };
+	struct bh_os_queue qs[2 * BH_WORKERS_MAX] = { 0 };
 
-	for (size_t i = 0; i < p->n; i++)
-		qs[i] = (struct bh_os_queue){ .queue = p->slots[i].queue };
-	if (bh_os_queue_stats(qs, p->n) < 0)
+	for (size_t i = 0; i < p->n; i++) {
+		qs[i].queue = p->slots[i].queue;
+		qs[p->n + i].queue = (uint16_t)(p->slots[i].queue + BH_QUEUE_OPEN);
+	}
+	if (bh_os_queue_stats(qs, 2 * p->n) < 0)
 		return;
 	for (size_t i = 0; i < p->n; i++) {
 		struct bh_pool_slot *s = &p->slots[i];
@@ -152,6 +155,9 @@ static void read_queue_stats(struct bh_pool *p, bool tell)
 			lost_packets(s, "queue_full", &s->queue_dropped, qs[i].dropped);
 			lost_packets(s, "queue_socket_full", &s->user_dropped, qs[i].user_dropped);
 		}
+		/* It hangs. Who need not wait for it does not. */
+		if (s->silent >= SILENT_OPEN && qs[p->n + i].waiting > 0)
+			bh_nfq_let_go(s->queue_fd, s->queue, qs[p->n + i].last_id);
 		s->queue_dropped = qs[i].dropped;
 		s->user_dropped = qs[i].user_dropped;
 		s->info.stats.queue_dropped = qs[i].dropped;
@@ -189,6 +195,10 @@ static int on_tick(struct bh_source *src, void *arg)
 {
 	struct bh_pool *p = arg;
 
+	/* The loop may have had no time for what they answered. */
+	for (size_t i = 0; i < p->n; i++)
+		if (p->slots[i].silent > 0)
+			(void)bh_slot_read(&p->slots[i]);
 	read_queue_stats(p, true);
 	for (size_t i = 0; i < p->n; i++) {
 		bh_slot_retry(&p->slots[i]);
@@ -231,7 +241,8 @@ int bh_pool_new(struct bh_loop *loop, const struct bh_pool_config *cfg,
 	struct bh_pool *p;
 	int r = -ENOMEM;
 
-	if (cfg->n < 1 || cfg->n > BH_WORKERS_MAX || cfg->queue_base > UINT16_MAX - cfg->n + 1)
+	if (cfg->n < 1 || cfg->n > BH_WORKERS_MAX ||
+	    cfg->queue_base > UINT16_MAX - BH_QUEUE_OPEN - cfg->n + 1)
 		return bh_err_set(err, -E2BIG,
 				  "%u workers from queue %u on: at most %u, and no "
 				  "queue above 65535",
@@ -364,6 +375,9 @@ static int start_slot(struct bh_pool_slot *s, struct bh_err *err)
 		if (s->pidfd >= 0)
 			bh_slot_stop(s);
 		r = bh_nfq_open(s->queue, QUEUE_MAXLEN, &s->queue_fd, err);
+	} else if (s->pidfd < 0) {
+		/* Of a worker that was ended here: it may have been of a build that knew one queue only. */
+		r = bh_nfq_complete(s->queue_fd, s->queue, QUEUE_MAXLEN, err);
 	}
 	if (r == 0 && s->listen_fd < 0)
 		r = bh_os_listen(s->sock_path, &s->listen_fd, err);

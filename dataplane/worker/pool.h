@@ -7,7 +7,8 @@
  * pool still holds the queue socket: it starts a successor with it, which first answers the older packets by
  * one batch verdict (drop; TCP sends again).
  *
- * A worker that hangs (five seconds without an answer) is ended and replaced likewise. The operations are
+ * A worker that hangs (five seconds without an answer) is ended and replaced likewise; after the first of them what waits
+ * in its open queue goes on, unjudged. The operations are
  * called from the loop only, never inside a call of the owner.
  *
  * Thread-safety: the thread of the loop.
@@ -35,7 +36,8 @@ struct bh_pool_ops {
 struct bh_pool_config {
 	const char *run_dir;    /* worker-N.sock, worker-N.pid */
 	const char *worker_bin; /* path of bulkhead-worker */
-	uint16_t queue_base;
+	uint16_t
+	    queue_base; /* worker i has queue_base + i and, BH_QUEUE_OPEN higher, its open one */
 	uint16_t n;
 	struct bh_engine_config engine;
 };

@@ -361,6 +361,8 @@ int bh_os_queue_stats(struct bh_os_queue *qs, size_t n)
 				continue;
 			qs[i].dropped = v[5];
 			qs[i].user_dropped = v[6];
+			qs[i].waiting = (uint32_t)v[2];
+			qs[i].last_id = (uint32_t)v[7];
 		}
 	}
 	return 0;

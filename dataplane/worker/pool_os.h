@@ -57,6 +57,7 @@ bool bh_os_gone(int pidfd, int ms);
 struct bh_os_queue {
 	uint16_t queue;
 	uint64_t dropped, user_dropped;
+	uint32_t waiting, last_id;
 };
 /* Fills @qs, which say their queue, from this namespace's table of queues. */
 int bh_os_queue_stats(struct bh_os_queue *qs, size_t n) bh_must_check;

@@ -30,7 +30,7 @@
 
 #include "dataplane/classifier/engine.h"
 
-#define BH_WORKER_PROTO_VERSION 1U
+#define BH_WORKER_PROTO_VERSION 2U /* 2: the socket has a pair of queues */
 
 enum bh_wmsg_type {
 	BH_WMSG_INVALID = 0,

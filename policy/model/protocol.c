@@ -21,8 +21,9 @@ static const struct protocol protocols[] = {
 #undef X
 };
 
-#define X(id, number, name, probe) \
-	_Static_assert((number) >= BH_PROTO_FIRST && (number) < 252, #id " has a reserved number");
+#define X(id, number, name, probe)                                                 \
+	_Static_assert((number) >= BH_PROTO_FIRST && (number) < BH_PROTO_RESERVED, \
+		       #id " has a reserved number");
 BH_PROTOCOLS(X)
 #undef X
 

@@ -495,6 +495,17 @@ enum bh_outcome bh_decision_outcome(const struct bh_decision *d)
 	return BH_OUTCOME_ALLOW;
 }
 
+/* Nobody looked: what the contract's fail mode says. What is refused by nobody passes as it is. */
+static uint32_t settle_blind(const struct bh_contract *c, uint32_t mode)
+{
+	if (!bh_word_refuses(c->undecided))
+		return c->undecided;
+	if (mode != BH_FAIL_ALLOW && mode != BH_FAIL_ALERT)
+		return c->undecided;
+	return BH_WORD_ALLOW | (mode == BH_FAIL_ALERT ? BH_WORD_REPORT : 0U) |
+	       bh_word_number(c->undecided);
+}
+
 uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned proto)
 {
 	const struct bh_contract *c;
@@ -507,7 +518,13 @@ uint32_t bh_ruleset_settle(const struct bh_ruleset *rs, uint32_t word, unsigned 
 		return 0;
 	if (proto == BH_PROTO_UNKNOWN)
 		return c->unknown;
-	if (proto == BH_PROTO_UNDECIDED || proto < BH_PROTO_FIRST)
+	if (proto == BH_PROTO_UNSEEN)
+		return settle_blind(c, c->midstream);
+	if (proto == BH_PROTO_UNJUDGED)
+		return settle_blind(c, c->on_overload);
+	if (proto == BH_PROTO_ADOPTED)
+		return settle_blind(c, BH_FAIL_ALLOW);
+	if (proto >= BH_PROTO_RESERVED || proto < BH_PROTO_FIRST)
 		return c->undecided;
 	e = bh_ruleset_entries(rs, c);
 	for (uint32_t i = 0; i < c->n; i++) {

@@ -154,7 +154,7 @@ static bool contract_ok(const struct bh_ruleset *rs, const struct bh_contract *c
 		const struct bh_contract_entry *e = &rs->entries[c->first + i];
 
 		if (e->contract != c->number || e->proto < BH_PROTO_FIRST ||
-		    e->proto >= BH_PROTO_UNDECIDED || bh_protoset_has(&seen, e->proto) ||
+		    e->proto >= BH_PROTO_RESERVED || bh_protoset_has(&seen, e->proto) ||
 		    !final_ok(rs, e->word) || !next_ok(rs, e->next, rs->n[BH_RS_NODES]) ||
 		    e->proxy >= BH_PROXY_COUNT)
 			return false;

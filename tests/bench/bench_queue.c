@@ -16,7 +16,7 @@
 
 static void accept_packet(void *arg, const struct bh_nfq_packet *p)
 {
-	bh_nfq_verdict(arg, p->id, NF_ACCEPT, false, 0, NULL, 0);
+	bh_nfq_verdict(arg, p->open, p->id, NF_ACCEPT, false, 0, NULL, 0);
 }
 
 int main(int argc, char **argv)

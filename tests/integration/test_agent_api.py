@@ -12,13 +12,14 @@ def test_status_has_everything(agent):
     assert s["revision"]["wanted"] == s["revision"]["enforced"] and s["revision"]["error"] is None
     assert s["policies"] == {"count": 0, "folder": str(agent.policies), "ok": True, "diagnostics": []}
     assert s["endpoints"] == {"local": 0, "remote": 0, "quarantined": 0}
-    assert set(s["kernel"]) == {"epoch", "adopted", "queue", "owner", "guard", "counters"}
-    assert set(s["kernel"]["counters"]) == {"refused", "killed", "queued", "unwatched", "quarantined", "spoofed",
-                                           "spoofedMac", "spoofedArp", "spoofedNd", "rogueRouter", "rogueDhcp",
-                                           "foreignFrame"}
+    assert set(s["kernel"]) == {"epoch", "adopted", "queue", "owner", "existingConnections", "guard", "counters"}
+    assert set(s["kernel"]["counters"]) == {"refused", "killed", "queued", "unwatched", "unjudged", "midstream",
+                                           "quarantined", "spoofed", "spoofedMac", "spoofedArp", "spoofedNd",
+                                           "rogueRouter", "rogueDhcp", "foreignFrame"}
     (worker,) = s["workers"]
     assert worker["queue"] == 61440 and worker["revision"] == s["revision"]["enforced"] and worker["restarts"] == 0
-    assert {"verdicts", "verdictErrors", "queueDropped", "lost", "flows", "pid"} <= set(worker)
+    assert {"verdicts", "verdictErrors", "queueDropped", "lost", "flows", "unjudged", "midstream",
+            "pid"} <= set(worker)
     assert s["violations"]["file"] == str(agent.config["violationLog"]) and s["violations"]["lost"] == 0
     assert s["started"].endswith("Z") and isinstance(s["warnings"], list) and s["version"]
 

@@ -32,6 +32,7 @@ def test_a_wrong_configuration(stopped):
             ("table: a b\n", "1:8", "letters"), ("nodeName: [a]\n", "1:11", "a list"),
             ("- a\n", "1:1", "map"), ("workers: 1\n---\nworkers: 2\n", "3:1", "second document"),
             ("workers: 1\nworkers: 2\n", "2:1", "twice"), ("clusterRanges: [10.0.0.0]\n", "1:17", "range"),
+            ("existingConnections: yes\n", "1:22", "cut or keep"), ("midstreamGrace: 3601\n", "1:17", "to 3600"),
             ("clusterRanges: 10.0.0.0/8\n", "1:16", "must be a list"), ("resolvers: [dns.example]\n", "1:13", "address")]:
         path.write_text(text)
         done = run(AGENT, "--config", path, "--check-config", check=False)

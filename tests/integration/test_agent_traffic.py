@@ -106,7 +106,15 @@ def test_agents_that_are_killed_lose_nothing_silently(agent, pair):
     assert 25 <= told <= 25 + 5
 
 
-def test_an_address_that_comes_again_inherits_nothing(agent, pair):
+@pytest.fixture(params=["cut", "keep"])
+def existing(agent, request):
+    assert agent.stop() == 0
+    agent.config["existingConnections"] = request.param
+    agent.start()
+    assert agent.status()["kernel"]["existingConnections"] == request.param
+
+
+def test_an_address_that_comes_again_inherits_nothing(agent, existing, pair):
     """A connection of the time before the endpoint, allowed then, is not allowed now because it was."""
     agent.ask({"v": 1, "op": "del", "network": "net", "id": "id-v2", "ifname": "eth0"})
     code = """

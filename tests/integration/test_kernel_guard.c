@@ -220,7 +220,7 @@ static unsigned arrive_after(void (*what)(void))
 	assert_int_equal(held.n, HELD);
 	what();
 	for (unsigned i = 0; i < held.n; i++)
-		bh_nfq_verdict(q, held.ids[i], NF_ACCEPT, false, 0, NULL, 0);
+		bh_nfq_verdict(q, false, held.ids[i], NF_ACCEPT, false, 0, NULL, 0);
 	bh_nfq_flush(q);
 	while (n < HELD && netlab_read(receiver, buf, sizeof(buf), 500) == 4)
 		n++;

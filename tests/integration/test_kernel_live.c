@@ -119,7 +119,7 @@ static void everything_is_told(void **state)
 				    "present");
 		assert_int_equal(json_array_size(list_of(v, f, "endpoints")), 2);
 		assert_int_equal(json_array_size(list_of(v, f, "subjects")), 2);
-		assert_int_equal(json_array_size(list_of(v, f, "contracts")), 4);
+		assert_int_equal(json_array_size(list_of(v, f, "contracts")), 7);
 		assert_true(json_array_size(list_of(v, f, "ranges")) > 1);
 		assert_int_equal(json_array_size(list_of(v, f, "ports")), 5);
 	}

@@ -43,6 +43,7 @@
 #define LOGS_MAX 256
 
 static struct scene {
+	struct bh_kernel_config cfg;
 	struct bh_kernel *k;
 	struct bh_nflog *log;
 	struct hand *h;
@@ -63,7 +64,10 @@ static inline void no_error(int r, const struct bh_err *err)
 
 static inline void must_start(void)
 {
-	const struct bh_kernel_config cfg = {
+	struct bh_err err = { .code = 0 };
+	bool adopted;
+
+	s.cfg = (struct bh_kernel_config){
 		.table = TABLE,
 		.queue_base = QUEUE,
 		.n_queues = 2,
@@ -71,10 +75,7 @@ static inline void must_start(void)
 		.group_quarantine = QUARANTINE,
 		.group_managed = MANAGED,
 	};
-	struct bh_err err = { .code = 0 };
-	bool adopted;
-
-	no_error(bh_kernel_open(&cfg, &s.k, &err), &err);
+	no_error(bh_kernel_open(&s.cfg, &s.k, &err), &err);
 	no_error(bh_kernel_start(s.k, &adopted, &err), &err);
 }
 

@@ -63,6 +63,8 @@ static void fill_rule(struct bh_rule *to, const struct lab_rule *from)
 		to->peers[0].kind = BH_PEER_ENTITY;
 		to->peers[0].entity = BH_ENTITY_HOST;
 	}
+	to->on_overload = from->on_overload;
+	to->midstream = from->midstream;
 }
 
 static struct bh_policy *make_policy(const struct lab_rule *rules, size_t n, bool unknown_allow)

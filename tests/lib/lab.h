@@ -21,8 +21,9 @@ struct lab_rule {
 	uint8_t l4;    /* BH_L4_ANY: all */
 	uint16_t port; /* 0: all */
 	bool negated;
-	uint8_t protos[8]; /* up to the first 0; none: whatever is spoken */
-	bool node;         /* of what comes from the own node; else from anybody */
+	enum bh_fail on_overload, midstream; /* nothing: refuse */
+	uint8_t protos[8];                   /* up to the first 0; none: whatever is spoken */
+	bool node; /* of what comes from the own node; else from anybody */
 };
 
 struct lab_rules {

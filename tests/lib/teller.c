@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "common/limits.h"
 #include "dataplane/marks.h"
 #include "policy/protocol.h"
 
@@ -24,7 +25,9 @@
 
 static struct {
 	struct mnl_socket *nl[QUEUES_MAX];
-	uint16_t base, n;
+	uint16_t n;
+	uint32_t maxlen;
+	bool running; /* the thread */
 	int stop;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -114,6 +117,10 @@ static uint32_t judge(const struct queued *q, uint32_t *ret_mark)
 		result = BH_PROTO_HTTP;
 	else if (n >= 4 && memcmp(p, "SSH-", 4) == 0)
 		result = BH_PROTO_SSH;
+	else if (n >= 5 && memcmp(p, "BLIND", 5) == 0)
+		result = BH_PROTO_UNJUDGED;
+	else if (n >= 6 && memcmp(p, "UNSEEN", 6) == 0)
+		result = BH_PROTO_UNSEEN;
 	s->results += n > 0;
 	*ret_mark |= BH_VMARK | result << BH_MARK_RESULT_SHIFT;
 	return NF_REPEAT;
@@ -121,6 +128,7 @@ static uint32_t judge(const struct queued *q, uint32_t *ret_mark)
 
 static void answer(unsigned i, const struct nlmsghdr *in)
 {
+	const struct nfgenmsg *g;
 	struct queued q = { .id = 0 };
 	struct nfqnl_msg_verdict_hdr v;
 	struct nlmsghdr *h;
@@ -135,7 +143,8 @@ static void answer(unsigned i, const struct nlmsghdr *in)
 	v.verdict = htonl(judge(&q, &mark));
 	(void)pthread_mutex_unlock(&teller.lock);
 	v.id = htonl(q.id);
-	h = message(buf, NFQNL_MSG_VERDICT, (uint16_t)(teller.base + i));
+	g = mnl_nlmsg_get_payload(in);
+	h = message(buf, NFQNL_MSG_VERDICT, ntohs(g->res_id));
 	mnl_attr_put(h, NFQA_VERDICT_HDR, sizeof(v), &v);
 	mnl_attr_put_u32(h, NFQA_MARK, htonl(mark));
 	/* As the worker does: what is refused does not travel on in the reset. */
@@ -178,35 +187,54 @@ static void *run(void *arg)
 	}
 }
 
-static void bind_queue(unsigned i)
+static void bind_queue(unsigned i, uint16_t queue, bool open)
 {
 	const struct nfqnl_msg_config_cmd cmd = { .command = NFQNL_CFG_CMD_BIND };
 	struct nfqnl_msg_config_params params = { .copy_range = htonl(0xffff),
 						  .copy_mode = NFQNL_COPY_PACKET };
-	uint16_t queue = (uint16_t)(teller.base + i);
 	struct nlmsghdr *h;
 	char buf[256];
 
-	teller.nl[i] = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
-	if (!teller.nl[i] || mnl_socket_bind(teller.nl[i], 0, MNL_SOCKET_AUTOPID) < 0)
-		abort();
 	h = message(buf, NFQNL_MSG_CONFIG, queue);
 	mnl_attr_put(h, NFQA_CFG_CMD, sizeof(cmd), &cmd);
 	(void)mnl_socket_sendto(teller.nl[i], h, h->nlmsg_len);
 	h = message(buf, NFQNL_MSG_CONFIG, queue);
 	mnl_attr_put(h, NFQA_CFG_PARAMS, 5, &params);
+	mnl_attr_put_u32(h, NFQA_CFG_QUEUE_MAXLEN, htonl(teller.maxlen));
+	if (open) {
+		mnl_attr_put_u32(h, NFQA_CFG_MASK, htonl(NFQA_CFG_F_FAIL_OPEN));
+		mnl_attr_put_u32(h, NFQA_CFG_FLAGS, htonl(NFQA_CFG_F_FAIL_OPEN));
+	}
 	(void)mnl_socket_sendto(teller.nl[i], h, h->nlmsg_len);
+}
+
+static void start(uint16_t queue, uint16_t n)
+{
+	teller.n = n < QUEUES_MAX ? n : QUEUES_MAX;
+	teller.stop = eventfd(0, EFD_CLOEXEC);
+	for (unsigned i = 0; i < teller.n; i++) {
+		teller.nl[i] = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC);
+		if (!teller.nl[i] || mnl_socket_bind(teller.nl[i], 0, MNL_SOCKET_AUTOPID) < 0)
+			abort();
+		bind_queue(i, (uint16_t)(queue + i), false);
+		bind_queue(i, (uint16_t)(queue + BH_QUEUE_OPEN + i), true);
+	}
+	if (teller.running && pthread_create(&teller.thread, NULL, run, NULL) != 0)
+		abort();
 }
 
 void teller_start(uint16_t queue, uint16_t n)
 {
-	teller.base = queue;
-	teller.n = n < QUEUES_MAX ? n : QUEUES_MAX;
-	teller.stop = eventfd(0, EFD_CLOEXEC);
-	for (unsigned i = 0; i < teller.n; i++)
-		bind_queue(i);
-	if (pthread_create(&teller.thread, NULL, run, NULL) != 0)
-		abort();
+	teller.maxlen = 1024;
+	teller.running = true;
+	start(queue, n);
+}
+
+void teller_hang(uint16_t queue, uint16_t n, uint32_t maxlen)
+{
+	teller.maxlen = maxlen;
+	teller.running = false;
+	start(queue, n);
 }
 
 void teller_stop(void)
@@ -214,7 +242,8 @@ void teller_stop(void)
 	if (teller.n == 0)
 		return;
 	(void)eventfd_write(teller.stop, 1);
-	(void)pthread_join(teller.thread, NULL);
+	if (teller.running)
+		(void)pthread_join(teller.thread, NULL);
 	(void)close(teller.stop);
 	for (unsigned i = 0; i < teller.n; i++)
 		(void)mnl_socket_close(teller.nl[i]);

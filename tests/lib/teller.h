@@ -5,6 +5,7 @@
  * A thread that answers queued packets as dataplane/marks.h has it, each for itself:
  *
  *	"GET..."   RESULT http	   "SSH-..." RESULT ssh
+ *	"BLIND"    RESULT unjudged	"UNSEEN" RESULT unseen
  *	"MORE..."  let through, undecided	"CONFIRM" sub-state CONFIRM
  *	other      RESULT unknown
  *	no payload, START  sub-state UNDECIDED;   no payload, else: let through
@@ -19,6 +20,8 @@
 
 /* In the namespace of the caller. */
 void teller_start(uint16_t queue, uint16_t n);
+/* Takes the queues, holds at most @maxlen packets in each, and never answers. */
+void teller_hang(uint16_t queue, uint16_t n, uint32_t maxlen);
 void teller_stop(void); /* no harm if it does not run */
 
 struct teller_seen {

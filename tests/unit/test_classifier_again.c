@@ -70,7 +70,7 @@ static void test_hooks(void **state)
 	assert_sub(l, client(l, &web, 0, REQ), BH_SUB_CONFIRM);
 	/* The same tuple elsewhere is another flow. */
 	l->hook = NF_INET_FORWARD;
-	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNKNOWN);
+	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNSEEN);
 	l->hook = NF_INET_LOCAL_IN;
 	assert_result(l, server(l, &web, 0, strlen(REQ), ""), BH_PROTO_HTTP);
 	done(&s);

@@ -244,8 +244,8 @@ static void test_beginning_not_seen(void **state)
 	struct lab *l = s.l;
 
 	assert_pass(l, client(l, &web, 0, "")); /* says nothing */
-	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNKNOWN);
-	assert_result(l, client(l, &web, 99, REQ), BH_PROTO_UNKNOWN);
+	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNSEEN);
+	assert_result(l, client(l, &web, 99, REQ), BH_PROTO_UNSEEN);
 	assert_refused(l, BH_CAUSE_STREAM_START);
 	assert_memory_equal(l->findings[0].evidence, REQ, 8);
 	assert_int_equal(l->findings[0].proto, BH_PROTO_UNKNOWN);
@@ -256,14 +256,14 @@ static void test_beginning_not_seen(void **state)
 	l = s.l;
 	assert_result(l,
 		      lab_send_tcp(l, &web, true, BH_QMARK_CONFIRM, SISN, CISN, LAB_ACK, NULL, 0),
-		      BH_PROTO_UNKNOWN);
+		      BH_PROTO_UNSEEN);
 	assert_refused(l, BH_CAUSE_STREAM_START);
 	done(&s);
 
 	/* The server's word comes first, without a beginning. */
 	s = scene();
 	l = s.l;
-	assert_result(l, server(l, &web, 0, 0, "HTTP/1.1 200 OK\r\n"), BH_PROTO_UNKNOWN);
+	assert_result(l, server(l, &web, 0, 0, "HTTP/1.1 200 OK\r\n"), BH_PROTO_UNSEEN);
 	assert_int_equal(only_finding(l)->dport, 80);
 	done(&s);
 }

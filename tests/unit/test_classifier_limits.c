@@ -269,7 +269,7 @@ static void test_idle_go_first(void **state)
 	assert_int_equal(l->n_findings, 0);
 	/* Whose beginning was forgotten is refused. */
 	assert_result(l, client(l, &(struct lab_tuple){ .cport = 9, .sport = 80 }, 0, REQ),
-		      BH_PROTO_UNKNOWN);
+		      BH_PROTO_UNSEEN);
 	assert_refused(l, BH_CAUSE_STREAM_START);
 	done(&s);
 }
@@ -292,8 +292,8 @@ static void test_buffers_run_out(void **state)
 	l->now += 5;
 	assert_pass(l, client(l, &t[1], 0, "GET"));
 	assert_pass(l, client(l, &t[2], 0, "GET"));
-	assert_result(l, held, BH_PROTO_UNDECIDED);
-	assert_result(l, client(l, &t[0], 3, " /"), BH_PROTO_UNDECIDED);
+	assert_result(l, held, BH_PROTO_UNJUDGED);
+	assert_result(l, client(l, &t[0], 3, " /"), BH_PROTO_UNJUDGED);
 	assert_refused(l, BH_CAUSE_RESOURCE_LIMIT);
 	assert_memory_equal(l->findings[0].evidence, "GET", 3);
 
@@ -317,8 +317,65 @@ static void test_no_buffers_at_all(void **state)
 	struct lab *l = s.l;
 
 	start(l, &web);
-	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNDECIDED);
+	assert_result(l, client(l, &web, 0, REQ), BH_PROTO_UNJUDGED);
 	assert_refused(l, BH_CAUSE_RESOURCE_LIMIT);
+	done(&s);
+}
+
+/* By the fail modes of the contract; the kernel is told that nobody looked, and decides by the same. */
+static void test_fail_modes(void **state)
+{
+	static const struct lab_rule modes[] = {
+		{ .action = BH_ACTION_ALLOW,
+		  .l4 = BH_L4_TCP,
+		  .port = 80,
+		  .protos = { BH_PROTO_HTTP },
+		  .on_overload = BH_FAIL_ALERT,
+		  .midstream = BH_FAIL_ALLOW },
+		{ .action = BH_ACTION_ALLOW,
+		  .l4 = BH_L4_UDP,
+		  .port = 53,
+		  .protos = { BH_PROTO_DNS },
+		  .on_overload = BH_FAIL_ALLOW },
+		{ .action = BH_ACTION_ALLOW,
+		  .l4 = BH_L4_TCP,
+		  .port = 22,
+		  .protos = { BH_PROTO_SSH },
+		  .midstream = BH_FAIL_ALERT },
+	};
+	struct lab_tuple ssh = { .cport = 5, .sport = 22 }, dns = { .cport = 6, .sport = 53 };
+	struct scene s = scene_with(modes, BH_ARRAY_SIZE(modes), false,
+				    (struct bh_engine_config){ .flows = 64, .contexts = 0 });
+	struct lab *l = s.l;
+
+	/* No room: an alert is a finding, and refuses nothing. */
+	start(l, &web);
+	assert_kept(l, client(l, &web, 0, SSH), BH_PROTO_UNJUDGED);
+	assert_int_equal(l->n_findings, 1);
+	assert_int_equal(l->findings[0].cause, BH_CAUSE_RESOURCE_LIMIT);
+	assert_int_equal(l->findings[0].proto, BH_PROTO_UNDECIDED);
+	assert_true(l->findings[0].report && !l->findings[0].refused);
+	assert_kept(l, client(l, &web, 21, "more"), BH_PROTO_UNJUDGED);
+	assert_kept(l, lab_send_udp(l, &dns, false, 0, "x", 1), BH_PROTO_UNJUDGED);
+	assert_int_equal(l->n_findings, 1);
+	start(l, &ssh);
+	assert_cut(l, client(l, &ssh, 0, SSH), BH_PROTO_UNJUDGED);
+	assert_int_equal(l->n_findings, 2);
+	assert_true(l->findings[1].refused);
+	assert_int_equal(stats(l).unjudged, 2);
+
+	/* No beginning. */
+	ssh.cport = 15;
+	assert_kept(l, client(l, &ssh, 0, "x"), BH_PROTO_UNSEEN);
+	assert_int_equal(l->n_findings, 3);
+	assert_int_equal(l->findings[2].cause, BH_CAUSE_STREAM_START);
+	assert_int_equal(l->findings[2].proto, BH_PROTO_UNKNOWN);
+	assert_true(l->findings[2].report && !l->findings[2].refused);
+	assert_kept(l, client(l, &(struct lab_tuple){ .cport = 16, .sport = 80 }, 0, "x"),
+		    BH_PROTO_UNSEEN);
+	assert_int_equal(l->n_findings, 3);
+	assert_int_equal(stats(l).unseen, 2);
+	assert_int_equal(stats(l).refused, 1);
 	done(&s);
 }
 
@@ -447,7 +504,8 @@ static void test_one_verdict_each(void **state)
 		if (v->verdict == BH_VERDICT_SUB)
 			assert_in_range(v->result, BH_SUB_UNDECIDED, BH_SUB_CONFIRM);
 		if (v->verdict == BH_VERDICT_RESULT || v->verdict == BH_VERDICT_REFUSED)
-			assert_non_null(bh_proto_name(v->result));
+			assert_true(bh_proto_name(v->result) || v->result == BH_PROTO_UNSEEN ||
+				    v->result == BH_PROTO_UNJUDGED);
 	}
 	st = stats(l);
 	assert_int_equal(st.packets, l->next_id);
@@ -525,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_idle_go_first),
 		cmocka_unit_test(test_buffers_run_out),
 		cmocka_unit_test(test_no_buffers_at_all),
+		cmocka_unit_test(test_fail_modes),
 		cmocka_unit_test(test_settled_are_forgotten),
 		cmocka_unit_test(test_dead_connections_give_back),
 		cmocka_unit_test(test_one_verdict_each),

@@ -117,12 +117,6 @@ static void test_what_is_refused_or_not_recorded(void **state)
 		  "  - {ports: [80], protocols: [http], proxyHeader: allow}\n"),
 	     "w13 7:5", "PROXY header");
 	says(SPEC("  isolate: ingress\n"
-		  "  midstream: alert\n"
-		  "  ingress:\n"
-		  "  - {ports: [80], protocols: [http]}\n"
-		  "  - {ports: [81], protocols: [http], onOverload: allow}\n"),
-	     "w13 8:5", "what cannot be judged is refused");
-	says(SPEC("  isolate: ingress\n"
 		  "  evidence: 5\n"
 		  "  ingress:\n"
 		  "  - {ports: [80]}\n"),

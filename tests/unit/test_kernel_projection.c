@@ -316,6 +316,53 @@ static void nothing_unclear_gets_into_the_kernel(void **state)
 	(void)project(h, -EPROTO);
 }
 
+static uint32_t data_of(const struct bh_projection *p, enum bh_kset set, uint32_t contract,
+			unsigned result)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		const struct bh_kelem *e = &p->elems[i];
+		uint32_t key[3];
+
+		memcpy(key, e->key, sizeof(key));
+		if (e->set != set || e->family != 4)
+			continue;
+		if (set == BH_KSET_RESULT ? key[1] == contract && key[2] == result << 16
+					  : (e->data & ~BH_KWORD_FLAGS) == CONTRACT(contract))
+			return e->data;
+	}
+	return 0;
+}
+
+/* What the chains go by, and what each answer that nobody looked gets; nothing that is left out allows. */
+static void fail_modes(void **state)
+{
+	static const enum bh_fail modes[] = { BH_FAIL_REFUSE, BH_FAIL_ALERT, BH_FAIL_ALLOW };
+
+	(void)state;
+	for (size_t o = 0; o < 3; o++) {
+		for (size_t m = 0; m < 3; m++) {
+			bh_cleanup(bh_projection_done) struct bh_projection p = { .n = 0 };
+			struct hand *h = shop();
+			const uint32_t flags =
+			    (o > 0 ? BH_KWORD_BLIND : 0) | (m > 0 ? BH_KWORD_UNSEEN : 0);
+			const uint32_t words[] = { REJECT(12), ALLOW(12) | BH_WORD_REPORT,
+						   ALLOW(12) };
+
+			h->contracts[0].on_overload = modes[o];
+			h->contracts[0].midstream = modes[m];
+			p = project(h, 0);
+			assert_int_equal(data_of(&p, BH_KSET_CELL, 3, 0), CONTRACT(3) | flags);
+			assert_int_equal(data_of(&p, BH_KSET_RESULT, 3, BH_PROTO_UNJUDGED),
+					 words[o]);
+			assert_int_equal(data_of(&p, BH_KSET_RESULT, 3, BH_PROTO_UNSEEN), words[m]);
+			assert_int_equal(data_of(&p, BH_KSET_RESULT, 3, BH_PROTO_ADOPTED),
+					 ALLOW(12));
+			assert_int_equal(data_of(&p, BH_KSET_RESULT, 3, BH_PROTO_UNDECIDED),
+					 REJECT(12));
+		}
+	}
+}
+
 /* What is read back from the kernel says what the chains must be. */
 static void levels_of_elements(void **state)
 {
@@ -549,6 +596,7 @@ int main(void)
 		cmocka_unit_test(projection_text),
 		cmocka_unit_test(projection_is_sorted),
 		cmocka_unit_test(nothing_unclear_gets_into_the_kernel),
+		cmocka_unit_test(fail_modes),
 		cmocka_unit_test(levels_of_elements),
 		cmocka_unit_test(a_checksum_is_no_type),
 		cmocka_unit_test(subjects_without_cells),

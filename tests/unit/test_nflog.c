@@ -190,6 +190,7 @@ static void causes(void **state)
 		{ "bh:m--", 'm', 0 },
 		{ "bh:q--", 'q', 0 },
 		{ "bh:s--", 's', 0 },
+		{ "bh:u--", 'u', 0 },
 	};
 	struct bh_refused r;
 
@@ -207,6 +208,10 @@ static void allowed_but_to_be_recorded(void **state)
 	struct bh_refused r;
 
 	(void)state;
+	assert_true(parse("bh:u-ar", 0x01000000, tcp4, sizeof(tcp4), &r));
+	assert_true(r.reply && r.cause == 'u' && r.word == (BH_WORD_ALLOW | BH_WORD_REPORT));
+	assert_true(parse("bh:m-a", 0x01000000, tcp4, sizeof(tcp4), &r));
+	assert_true(!r.reply && r.cause == 'm' && r.epoch == 1);
 	assert_true(parse("bh:pea", 0x01000009, tcp4, sizeof(tcp4), &r));
 	assert_int_equal(r.word, BH_WORD_ALLOW | BH_WORD_REPORT);
 	assert_int_equal(r.dir, BH_DIR_EGRESS);
@@ -216,8 +221,8 @@ static void allowed_but_to_be_recorded(void **state)
 
 static void messages_of_others(void **state)
 {
-	static const char *const prefixes[] = { "",       "bh",      "bh:",  "bh:pi",
-						"bh:xid", "bh:pidd", "INPUT" };
+	static const char *const prefixes[] = { "",       "bh",      "bh:",      "bh:pi",
+						"bh:xid", "bh:pidd", "bh:u-arr", "INPUT" };
 	struct bh_refused r;
 
 	(void)state;

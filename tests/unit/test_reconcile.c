@@ -44,7 +44,7 @@ static const char timed_policy[] = "apiVersion: bulkhead.network/v1alpha1\n"
 
 static struct {
 	char calls[512]; /* "publish(7) apply(7) bump " */
-	int publish_fails, apply_fails, bump_fails;
+	int publish_fails, apply_fails, bump_fails, flush_fails;
 	bool needs_bump;
 	unsigned epoch;
 	const struct bh_addrtable *table;
@@ -123,6 +123,18 @@ int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 	return fake.bump_fails ? bh_err_set(err, fake.bump_fails, "no") : 0;
 }
 
+int bh_kernel_doubt(struct bh_kernel *k, struct bh_err *err)
+{
+	note("doubt", 0);
+	return 0;
+}
+
+int bh_kernel_flush_conntrack(struct bh_kernel *k, const struct bh_addr *a, struct bh_err *err)
+{
+	note("flush", a->bytes[3]);
+	return fake.flush_fails ? bh_err_set(err, fake.flush_fails, "no") : 0;
+}
+
 unsigned bh_kernel_epoch(const struct bh_kernel *k)
 {
 	return fake.epoch;
@@ -194,12 +206,15 @@ static void add(struct fixture *f, const char *name, const char *app, const char
 	assert_int_equal(bh_endpoints_put(f->eps, ep), 0);
 }
 
-static int setup(void **state)
+static int setup_with(void **state, bool keep)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
-	struct bh_reconcile_config cfg = {
-		.node = "n1", .revision = 6, .done = on_pass, .time = on_time, .arg = f
-	};
+	struct bh_reconcile_config cfg = { .keep = keep,
+					   .node = "n1",
+					   .revision = 6,
+					   .done = on_pass,
+					   .time = on_time,
+					   .arg = f };
 
 	memset(&fake, 0, sizeof(fake));
 	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/bh-reconcile.XXXXXX");
@@ -219,6 +234,16 @@ static int setup(void **state)
 	assert_int_equal(bh_reconcile_new(&cfg, &f->rc, NULL), 0);
 	*state = f;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, false);
+}
+
+static int setup_keep(void **state)
+{
+	return setup_with(state, true);
 }
 
 static int teardown(void **state)
@@ -474,6 +499,31 @@ static void test_a_twin_needs_no_new_rules(void **state)
 	assert_string_equal(fake.calls, "publish9 apply9 bump4 ");
 }
 
+/* Connections live on; but what an address was used for before its endpoint came does not. */
+static void test_kept_connections(void **state)
+{
+	struct fixture *f = *state;
+
+	add(f, "b", "web", "10.0.0.2");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "publish7 apply7 flush2 bump1 ");
+	/* When its address is in the kernel's sets, and once; if that fails, again. */
+	fake.calls[0] = '\0';
+	fake.flush_fails = -EIO;
+	add(f, "a", "web", "10.0.0.1");
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), -EIO);
+	fake.flush_fails = 0;
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 flush1 publish7 apply7 flush1 bump2 ");
+	fake.calls[0] = '\0';
+	bh_reconcile_distrust(f->rc);
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 doubt0 bump3 ");
+	fake.calls[0] = '\0';
+	assert_int_equal(bh_reconcile_now(f->rc, NULL), 0);
+	assert_string_equal(fake.calls, "apply7 ");
+}
+
 /* The rules stay, but one address means something else: nobody is to see it half. */
 static void test_other_labels_at_the_same_address(void **state)
 {
@@ -609,6 +659,7 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_many_changes_one_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_twin_needs_no_new_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kept_connections, setup_keep, teardown),
 		cmocka_unit_test_setup_teardown(test_the_clock_makes_a_pass, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_more_addresses_than_the_table_holds, setup,
 						teardown),

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "common/limits.h"
 #include "dataplane/worker/judge.h"
 #include "dataplane/worker/nfq.h"
 
@@ -105,7 +106,8 @@ static int teardown(void **state)
 
 /* ---- the kernel's part ---- */
 
-static size_t message(char *buf, uint32_t id, uint32_t mark, const void *payload, size_t len)
+static size_t message_to(char *buf, uint16_t queue, uint32_t id, uint32_t mark, const void *payload,
+			 size_t len)
 {
 	struct nfqnl_msg_packet_hdr hdr = { .packet_id = htonl(id), .hook = NF_INET_FORWARD };
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -113,12 +115,25 @@ static size_t message(char *buf, uint32_t id, uint32_t mark, const void *payload
 
 	nlh->nlmsg_type = NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET;
 	nfg = mnl_nlmsg_put_extra_header(nlh, sizeof(*nfg));
-	nfg->res_id = htons(QUEUE);
+	nfg->res_id = htons(queue);
 	mnl_attr_put(nlh, NFQA_PACKET_HDR, sizeof(hdr), &hdr);
 	mnl_attr_put_u32(nlh, NFQA_MARK, htonl(mark));
 	if (payload)
 		mnl_attr_put(nlh, NFQA_PAYLOAD, len, payload);
 	return nlh->nlmsg_len;
+}
+
+static size_t message(char *buf, uint32_t id, uint32_t mark, const void *payload, size_t len)
+{
+	return message_to(buf, QUEUE, id, mark, payload, len);
+}
+
+static void queue_open_packet(struct scene *s, uint32_t id, const char *payload)
+{
+	char buf[512];
+	size_t len = message_to(buf, QUEUE + BH_QUEUE_OPEN, id, MARK, payload, strlen(payload));
+
+	assert_int_equal(send(s->kernel, buf, len, 0), len);
 }
 
 static void queue_packet(struct scene *s, uint32_t id, uint32_t mark, const char *payload)
@@ -131,7 +146,7 @@ static void queue_packet(struct scene *s, uint32_t id, uint32_t mark, const char
 
 struct answer {
 	uint32_t id, verdict, mark;
-	bool has_mark, batch;
+	bool has_mark, batch, open;
 };
 
 /* Everything that was sent to the kernel. Return: number of answers. */
@@ -153,7 +168,8 @@ static size_t answers(struct scene *s, struct answer *ret, size_t max)
 			const char *tail = mnl_nlmsg_get_payload_tail(nlh);
 
 			assert_int_equal(nlh->nlmsg_type >> 8, NFNL_SUBSYS_QUEUE);
-			assert_int_equal(ntohs(nfg->res_id), QUEUE);
+			a.open = ntohs(nfg->res_id) == QUEUE + BH_QUEUE_OPEN;
+			assert_true(a.open || ntohs(nfg->res_id) == QUEUE);
 			for (; mnl_attr_ok(attr, (int)(tail - (const char *)attr));
 			     attr = mnl_attr_next(attr)) {
 				const struct nfqnl_msg_verdict_hdr *h = mnl_attr_get_payload(attr);
@@ -252,30 +268,78 @@ static void held_packets(void **state)
 {
 	pthread_t thread;
 	struct scene *s = *state;
-	static struct answer a[9000];
+	static struct answer a[17000];
 	size_t n;
 
-	for (uint32_t id = 1; id <= 9000; id++) {
+	for (uint32_t id = 1; id <= 17000; id++) {
 		queue_packet(s, id, MARK, "!H");
 		if (id % 100 == 0)
 			assert_int_equal(bh_judge_read(s->j), 0);
 	}
 	/* There is a limit to what can wait: beyond it a packet is dropped at once. */
-	n = answers(s, a, 9000);
-	assert_int_equal(bh_judge_pending(s->j), 8192);
-	assert_int_equal(n, 1 + 9000 - 8192);
-	assert_int_equal(a[1].id, 8193);
+	n = answers(s, a, 17000);
+	assert_int_equal(bh_judge_pending(s->j), 16384);
+	assert_int_equal(n, 1 + 17000 - 16384);
+	assert_int_equal(a[1].id, 16385);
 	/* More than the socket holds: somebody has to read meanwhile, as the kernel does. */
 	assert_int_equal(pthread_create(&thread, NULL, drain, s->j), 0);
-	for (n = 0; n < 8192;)
-		n += answers(s, a + n, 9000 - n);
+	for (n = 0; n < 16384;)
+		n += answers(s, a + n, 17000 - n);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(n + answers(s, a, 1), 8192);
+	assert_int_equal(n + answers(s, a, 1), 16384);
 	assert_int_equal(bh_judge_pending(s->j), 0);
-	for (uint32_t i = 0; i < 8192; i++) {
+	for (uint32_t i = 0; i < 16384; i++) {
 		assert_int_equal(a[i].id, i + 1);
 		assert_int_equal(a[i].verdict, NF_DROP);
 	}
+}
+
+/* What may pass unjudged goes on where it cannot be judged, with the mark by which the kernel knows it. */
+static void open_queue(void **state)
+{
+	struct scene *s = *state;
+	static struct answer a[17000];
+	size_t n;
+
+	queue_open_packet(s, 50, "P");
+	assert_int_equal(bh_judge_read(s->j), 0);
+	assert_int_equal(answers(s, a, 4), 2);
+	/* Not without rules either; and what a predecessor had goes on. */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(a[i].open && !a[i].has_mark);
+		assert_int_equal(a[i].batch, i == 0);
+		assert_int_equal(a[i].id, 49 + i);
+		assert_int_equal(a[i].verdict, NF_ACCEPT);
+	}
+	assert_int_equal(ask(s, MARK, "P").verdict, NF_DROP);
+
+	give_rules(s, 1);
+	queue_open_packet(s, 51, "P");
+	queue_open_packet(s, 52, "D");
+	assert_int_equal(bh_judge_read(s->j), 0);
+	assert_int_equal(answers(s, a, 4), 2);
+	assert_true(a[0].has_mark && a[0].mark == 0x1234 && a[0].verdict == NF_ACCEPT);
+	assert_int_equal(a[1].verdict, NF_DROP);
+
+	/* Two packets of one number, each its own. */
+	queue_packet(s, 60, MARK, "!H");
+	queue_open_packet(s, 60, "!H");
+	assert_int_equal(bh_judge_read(s->j), 0);
+	assert_int_equal(bh_judge_pending(s->j), 2);
+
+	/* No room: one is dropped, the other goes on. */
+	for (uint32_t id = 1001; id <= 1000 + 16382; id++) {
+		queue_packet(s, id, MARK, "!H");
+		if (id % 100 == 0)
+			assert_int_equal(bh_judge_read(s->j), 0);
+	}
+	queue_packet(s, 20000, MARK, "P");
+	queue_open_packet(s, 20000, "P");
+	assert_int_equal(bh_judge_read(s->j), 0);
+	n = answers(s, a, 17000);
+	assert_int_equal(n, 2);
+	assert_true(!a[0].open && a[0].verdict == NF_DROP);
+	assert_true(a[1].open && a[1].verdict == NF_ACCEPT && !a[1].has_mark);
 }
 
 static void many_at_once(void **state)
@@ -385,7 +449,8 @@ static size_t ids_in(const char *buf, size_t size, uint32_t *ids)
 		len = len < size ? len : size;
 		if (nlh->nlmsg_type == (NFNL_SUBSYS_QUEUE << 8 | NFQNL_MSG_PACKET) && len >= at) {
 			memcpy(&queue, buf + 18, 2);
-			while (queue == htons(QUEUE) && len >= at + 4) {
+			while ((queue == htons(QUEUE) || queue == htons(QUEUE + BH_QUEUE_OPEN)) &&
+			       len >= at + 4) {
 				uint16_t alen, type;
 
 				memcpy(&alen, buf + at, 2);
@@ -423,8 +488,12 @@ static void fuzz(void **state)
 {
 	struct scene *s = *state;
 	uint32_t seed = 20260102, next = 1;
+	struct answer first[4];
 
 	ask(s, MARK, "P");
+	queue_open_packet(s, 7, "P");
+	assert_int_equal(bh_judge_read(s->j), 0);
+	assert_int_equal(answers(s, first, 4), 2);
 	for (unsigned round = 0; round < 100000; round++) {
 		static const char what[] = "PSRDFZ2";
 		_Alignas(8) char buf[1024];
@@ -465,6 +534,7 @@ int main(void)
 						teardown),
 		WITH_RULES(marks_that_are_not_ours),
 		WITH_RULES(held_packets),
+		cmocka_unit_test_setup_teardown(open_queue, setup, teardown),
 		WITH_RULES(many_at_once),
 		WITH_RULES(same_id_twice),
 		WITH_RULES(bad_rules_change_nothing),
