@@ -236,11 +236,23 @@ static void on_store(void *arg)
 
 /* ---- time and signals ---- */
 
+/* Nobody waits for it: the bump that needs it does it itself. */
+static void tidy(struct bh_agent *a)
+{
+	static struct bh_log_limit limit = BH_LOG_LIMIT_INIT;
+	struct bh_err err = { 0 };
+	int r = bh_kernel_tidy(a->kernel, &err);
+
+	if (r < 0)
+		bh_log_limited(&limit, BH_LOG_WARNING, "%s", bh_err_text(&err, r));
+}
+
 static int on_tick(struct bh_source *s, void *arg)
 {
 	struct bh_agent *a = arg;
 	bh_msec_t now = bh_clock_now();
 
+	tidy(a);
 	bh_agent_take_told(a);
 	bh_records_tick(a->records, now);
 	bh_vlog_tick(a->log, now);

@@ -9,8 +9,8 @@
  * about a flow stands in its conntrack mark (dataplane/marks.h): state, epoch, result. E below is the epoch.
  *
  *  chain prerouting { hook prerouting, raw: before conntrack
- *	iifgroup QUARANTINE goto quarantine		# count, log, drop
- *	iifgroup MANAGED goto guard_ip(6) }		# is it who it says? chains_guard.c
+ *	iifgroup MANAGED goto guard_ip(6)		# is it who it says? chains_guard.c
+ *	iifgroup QUARANTINE goto quarantine }		# count, log, drop
  *  chain input { iifgroup QUARANTINE goto quarantine }	# traffic with the own node is allowed
  *  chain output { oifgroup QUARANTINE goto quarantine }
  *  chain forward { hook forward, filter - 10
@@ -30,7 +30,7 @@
  *	ip daddr map @subj_in != 0 goto fresh_in
  *	goto out }
  *  chain fresh_in {		# one rule for each level in use, see chains_level.c
- *	key map @cell vmap { allow: goto out, drop: goto no_in, reject: goto no_in, contract: goto contract_in }
+ *	key map @cell vmap { allow: goto out, drop: goto why_in_*, reject: goto why_in_*, contract: goto contract_in }
  *	goto no_in }		# a subject without a cell: closed
  *  chain contract_in {
  *	TCP, but no SYN: goto midstream_in	# the start must be seen; midstreamGrace: chains_fail.c
@@ -60,7 +60,7 @@
  *	ct mark result = ADMIT goto admitted
  *	goto allow }
  *  chain again_in {
- *	key map @cell vmap { allow: return, drop: goto no_in, reject: goto no_in, contract: goto judge_in_* }
+ *	key map @cell vmap { allow: return, drop: goto why_in_*, reject: goto why_in_*, contract: goto judge_in_* }
  *	goto no_in }
  *  chain judge_in_* {		# one for each level
  *	result is a sub-state: by the contract's fail modes, chains_fail.c
@@ -78,12 +78,7 @@
  * dropped (rules and maps flip one after the other: a packet may see a half of each, and TCP sends again); at the
  * next one both ends see a reset. What the classifier's verdict refuses is killed at once.
  *
- *  chain no_in {
- *	meta mark & 0xff000000 == VMARK goto denied	# { jump stamp_deny; goto kill }
- *	jump why_in			# meta mark = the word that refuses, or 0
- *	ct state new goto refuse_in	# count, log "bh:pi", drop or reject
- *	goto strike_in }		# count, jump stamp_deny, log "bh:ci", drop
- *  chain seal { meta mark = reason | E << 24 }		# what the log shows
+ * chains_refuse.c: why_in_* of each level, no_in, refuse_in, strike_in.
  *
  * Chains that hold the epoch are small and few: forward, state, allow, renew, stamp_start, stamp_deny, seal. A bump
  * flushes and fills them in one transaction.
@@ -158,9 +153,6 @@ const struct pair bh_chain_fresh_host = { { "fresh_in_host", "fresh_eg_host" } }
 const struct pair bh_chain_again = { { "again_in", "again_eg" } };
 const struct pair bh_chain_again_ep = { { "again_in_ep", "again_eg_ep" } };
 const struct pair bh_chain_again_host = { { "again_in_host", "again_eg_host" } };
-const struct pair bh_chain_why = { { "why_in", "why_eg" } };
-const struct pair bh_chain_why_ep = { { "why_in_ep", "why_eg_ep" } };
-const struct pair bh_chain_why_host = { { "why_in_host", "why_eg_host" } };
 const struct pair bh_chain_report = { { "report_in", "report_eg" } };
 const struct pair bh_chain_report_ep = { { "report_in_ep", "report_eg_ep" } };
 const struct pair bh_chain_report_host = { { "report_in_host", "report_eg_host" } };
@@ -505,11 +497,10 @@ static void names(struct maker *m)
 					     "again",       "allow",      "renew",  "untracked",
 					     "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
-		&bh_chain_report,   &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
-		&bh_chain_fresh,    &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
-		&bh_chain_again,    &bh_chain_again_ep,  &bh_chain_again_host,  &bh_chain_unjudged,
-		&bh_chain_watch,    &bh_chain_watched,   &bh_chain_why,         &bh_chain_why_ep,
-		&bh_chain_why_host, &bh_chain_midstream,
+		&bh_chain_report, &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
+		&bh_chain_fresh,  &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
+		&bh_chain_again,  &bh_chain_again_ep,  &bh_chain_again_host,  &bh_chain_unjudged,
+		&bh_chain_watch,  &bh_chain_watched,   &bh_chain_midstream,
 	};
 	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
 						COUNT_UNWATCHED, COUNT_QUARANTINED };
@@ -552,7 +543,7 @@ void bh_chains_make(const struct bh_chains *c)
 		return;
 	}
 	names(&m);
-	bh_chain_judges(&m, c->levels, false);
+	bh_chain_level_names(&m, c->levels, false);
 	bh_chain_hooks(&m);
 	bh_chain_guard(&m);
 	with_epoch(&m);
@@ -567,6 +558,15 @@ void bh_chains_make(const struct bh_chains *c)
 	bh_chain_l7(&m);
 	bh_chain_levels(&m);
 	bh_chain_reports(&m);
+	if (c->late)
+		bh_chain_late(&m);
+}
+
+void bh_chains_late(const struct bh_chains *c)
+{
+	struct maker m = maker_of(c);
+
+	bh_chain_late(&m);
 }
 
 void bh_chains_bump(const struct bh_chains *c)
@@ -593,7 +593,6 @@ void bh_chains_relevel(const struct bh_chains *c, const uint64_t old[2])
 	static const struct pair *const pairs[] = {
 		&bh_chain_fresh,  &bh_chain_fresh_ep,  &bh_chain_fresh_host,
 		&bh_chain_again,  &bh_chain_again_ep,  &bh_chain_again_host,
-		&bh_chain_why,    &bh_chain_why_ep,    &bh_chain_why_host,
 		&bh_chain_report, &bh_chain_report_ep, &bh_chain_report_host,
 	};
 	struct maker m = maker_of(c);
@@ -602,8 +601,8 @@ void bh_chains_relevel(const struct bh_chains *c, const uint64_t old[2])
 		for (unsigned dir = IN; dir <= EG; dir++)
 			bh_batch_flush_chain(c->b, c->family, pairs[i]->name[dir]);
 	/* A chain of a level that is gone stays, empty: nothing leads there. */
-	bh_chain_judges(&m, old, true);
-	bh_chain_judges(&m, c->levels, true);
+	bh_chain_level_names(&m, old, true);
+	bh_chain_level_names(&m, c->levels, true);
 	bh_chain_levels(&m);
 	bh_chain_reports(&m);
 }
@@ -634,6 +633,7 @@ uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kern
 			    .cfg = cfg,
 			    .caps = caps,
 			    .family = families[i],
+			    .late = true,
 			    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
 			});
 	bh_batch_each(&b, hash_msg, &sum);

@@ -18,11 +18,17 @@ struct bh_chains {
 	uint8_t
 	    family; /* NFPROTO_IPV4, NFPROTO_IPV6; of the guard alone: NFPROTO_ARP, NFPROTO_BRIDGE */
 	unsigned epoch;
+	bool late;          /* bh_chains_late() */
 	uint64_t levels[2]; /* ingress, egress */
 };
 
 /* All of them, with their rules and counters; in the guard's own tables nothing depends on epoch and levels. */
 void bh_chains_make(const struct bh_chains *c);
+/*
+ * What finds packets that passed their queue unjudged: base chains, which every packet pays for. So they are made when the
+ * first contract comes that lets any pass, and stay, because removing a base chain drops what is queued.
+ */
+void bh_chains_late(const struct bh_chains *c);
 /* Those that hold the epoch, anew. */
 void bh_chains_bump(const struct bh_chains *c);
 /* Those that look cells up, anew. @old: the levels they were made for. */

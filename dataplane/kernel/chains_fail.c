@@ -10,7 +10,8 @@
  * away by any contract of its other direction, or of a later epoch, that does not. Its packets take a queue of their
  * own, which lets them pass when it is full, when the worker's socket is, or when nobody listens. The kernel then goes
  * on with the next hook function: no rule of the chain that queued the packet sees it any more. So another chain stands
- * right behind ours and finds them by the mark that only a worker takes off:
+ * right behind ours and finds them by the mark that only a worker takes off. It is there as soon as any contract lets
+ * pass, and stays:
  *
  *  chain late { hook forward, filter - 9
  *	meta mark & 0xff000000 == QMARK goto passed }
@@ -99,8 +100,6 @@ void bh_chain_fail_names(struct maker *m)
 
 	bh_batch_counter(b, f, COUNT_UNJUDGED);
 	bh_batch_counter(b, f, COUNT_MIDSTREAM);
-	for (size_t i = 0; i < BH_ARRAY_SIZE(late); i++)
-		bh_batch_base_chain(b, f, late[i].name, late[i].hook, LATE_PRIO);
 	for (size_t i = 0; i < BH_ARRAY_SIZE(plain); i++)
 		bh_batch_chain(b, f, plain[i]);
 	for (unsigned dir = IN; dir <= EG; dir++) {
@@ -224,11 +223,12 @@ static void later_packets(struct maker *m, unsigned dir, unsigned kind)
 
 /* ---- what passed its queue ---- */
 
-static void passed(struct maker *m)
+void bh_chain_late(struct maker *m)
 {
 	struct bh_x *x = &m->x;
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(late); i++) {
+		bh_batch_base_chain(x->b, x->family, late[i].name, late[i].hook, LATE_PRIO);
 		bh_x_rule(x, late[i].name);
 		bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_QMARK);
 		/* Who gave a packet of the node's own such a mark is not to cut it off. */
@@ -236,6 +236,12 @@ static void passed(struct maker *m)
 			bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
 		bh_x_goto(x, "passed");
 	}
+}
+
+static void passed(struct maker *m)
+{
+	struct bh_x *x = &m->x;
+
 	bh_x_rule(x, "passed");
 	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_ALLOW);
 	bh_x_goto(x, "passed_on");

@@ -16,7 +16,7 @@
  *	arp		input		ARP of routed links
  *	bridge		prerouting	everything of ports of bridges, before it is bridged
  *
- *  chain prerouting { iifgroup QUARANTINE goto quarantine; iifgroup MANAGED goto guard_* }
+ *  chain prerouting { iifgroup MANAGED goto guard_*; iifgroup QUARANTINE goto quarantine }
  *
  *  chain guard_ip {
  *	UDP jump guard_ip_udp				# { from port 67, to port 68: goto rogue_dhcp }

@@ -43,9 +43,9 @@ void bh_chain_hooks(struct maker *m)
 	const struct bh_kernel_config *cfg = m->c->cfg;
 	struct bh_x *x = &m->x;
 
-	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting",
 			  m->f->nfproto == NFPROTO_IPV4 ? "guard_ip" : "guard_ip6");
+	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
 
 	bh_chain_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
 

@@ -39,9 +39,9 @@ struct pair {
 };
 
 extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_fresh_host, bh_chain_again,
-    bh_chain_again_ep, bh_chain_again_host, bh_chain_why, bh_chain_why_ep, bh_chain_why_host,
-    bh_chain_report, bh_chain_report_ep, bh_chain_report_host, bh_chain_noted, bh_chain_no,
-    bh_chain_contract, bh_chain_unjudged, bh_chain_watch, bh_chain_watched, bh_chain_midstream;
+    bh_chain_again_ep, bh_chain_again_host, bh_chain_report, bh_chain_report_ep,
+    bh_chain_report_host, bh_chain_noted, bh_chain_no, bh_chain_contract, bh_chain_unjudged,
+    bh_chain_watch, bh_chain_watched, bh_chain_midstream;
 /* chains_fail.c: of contracts with BH_KWORD_BLIND, with BH_KWORD_UNSEEN, with both; first packets, all others. */
 #define BH_CHAIN_LENIENT 3
 extern const struct pair bh_chain_lenient[BH_CHAIN_LENIENT], bh_chain_unjudged_by[BH_CHAIN_LENIENT];
@@ -100,17 +100,21 @@ void bh_chain_if_own(struct maker *m, const char *chain, const char *to);
 /* chains_refuse.c */
 void bh_chain_refuse_names(struct maker *m);
 void bh_chain_refusals(struct maker *m);
+/* First and last rules of a chain that refuses: the mark of the packet is the word in between, and 0 at first. */
+void bh_chain_refuse_begin(struct maker *m, const char *chain);
+void bh_chain_refuse_end(struct maker *m, const char *chain, unsigned dir);
 
 /* chains_level.c: rules of the chains that look cells up. */
 void bh_chain_levels(struct maker *m);
 /* Those that record what passes; they hold the epoch. */
 void bh_chain_reports(struct maker *m);
-/* Makes the chains that judge by contract, for each of @levels that can meet one. */
-void bh_chain_judges(struct maker *m, const uint64_t levels[2], bool flush);
+/* Makes the chains that each of @levels has for itself. */
+void bh_chain_level_names(struct maker *m, const uint64_t levels[2], bool flush);
 
 /* chains_fail.c */
 void bh_chain_fail_names(struct maker *m);
 void bh_chain_fail(struct maker *m);
+void bh_chain_late(struct maker *m);
 /* First rules of a chain for first packets: on to `midstream_*` where TCP does not begin. */
 void bh_chain_no_start(struct maker *m, const char *chain, unsigned dir);
 /* Last rules of a chain for flows that were never judged: refused. */

@@ -21,10 +21,10 @@
  * An endpoint never goes by the CIDR that its address lies in: its class knows of it. So where CIDRs are in use,
  * endpoints take a chain of their own (..._ep).
  *
- * The same levels stand in several places: `fresh_*` (first packets, addresses from the header), `again_*` (all others,
- * from the conntrack tuples) and `why_*`, which only finds the word of a refusal again and leaves it in the mark of
- * the packet, which dies. A fourth, `report_*`, exists while some cell allows and is to be recorded: it reports the
- * first packet of such a flow.
+ * The same levels stand in several places: `fresh_*` (first packets, addresses from the header) and `again_*` (all others,
+ * from the conntrack tuples). A third, `report_*`, exists while some cell allows and is to be recorded: it reports the
+ * first packet of such a flow. What a cell refuses goes to a chain of its level, `why_*`, which loads its word once more:
+ * chains_refuse.c.
  *
  * DOC: ICMP
  *
@@ -50,7 +50,7 @@
 
 #include "common/banned.h"
 
-enum place { FRESH, AGAIN, WHY, REPORT };
+enum place { FRESH, AGAIN, REPORT };
 
 /*
  * Registers: 0-4 the key of a cell, 5 its word, 6 its verdict, 7 a mark; 8-10 the key of a result, where an
@@ -69,11 +69,13 @@ static const char *const port_names[] = { "port",       "code",       "tcp_range
 					  "sctp_range", "icmp_range", "l4",        "any" };
 BH_STATIC_ASSERT_TABLE(port_names, BH_LEVEL_PORT_COUNT);
 
-#define JUDGE_NAME_SIZE 40
-static const char *judge_name(unsigned dir, unsigned peer, unsigned port, char *buf)
+/* A chain that a level has for itself: what its cells refuse, what its cells have a contract for. */
+enum own { WHY, JUDGE };
+#define OWN_NAME_SIZE 40
+static const char *own_name(enum own own, unsigned dir, unsigned peer, unsigned port, char *buf)
 {
-	(void)snprintf(buf, JUDGE_NAME_SIZE, "judge_%s_%s_%s", dir == IN ? "in" : "eg",
-		       peer_names[peer], port_names[port]);
+	(void)snprintf(buf, OWN_NAME_SIZE, "%s_%s_%s_%s", own == WHY ? "why" : "judge",
+		       dir == IN ? "in" : "eg", peer_names[peer], port_names[port]);
 	return buf;
 }
 
@@ -229,13 +231,13 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 {
 	bool contracts = m->c->levels[dir] & BH_LEVEL_CONTRACT;
 	const char *no = bh_chain_no.name[dir];
-	char judge[JUDGE_NAME_SIZE];
+	char judge[OWN_NAME_SIZE], why[OWN_NAME_SIZE];
 	struct bh_x *x = &m->x;
 	struct bh_x_case cases[] = {
 		{ BH_WORD_ALLOW, NFT_GOTO, dir == IN ? "out" : "done" },
 		{ BH_WORD_ALLOW | BH_WORD_REPORT, NFT_GOTO, no },
-		{ BH_WORD_DROP, NFT_GOTO, no },
-		{ BH_WORD_REJECT, NFT_GOTO, no },
+		{ BH_WORD_DROP, NFT_GOTO, own_name(WHY, dir, peer, port, why) },
+		{ BH_WORD_REJECT, NFT_GOTO, why },
 		{ BH_WORD_CONTRACT, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT | BH_WORD_OPEN, NFT_GOTO, no },
 		{ BH_WORD_CONTRACT | BH_KWORD_BLIND, NFT_GOTO, no },
@@ -244,14 +246,9 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 	};
 
 	begin_level(m, chain, peer, port);
-	load_cell(m, dir, peer, port, place == FRESH || place == REPORT);
+	load_cell(m, dir, peer, port, place != AGAIN);
 	if (place == REPORT) {
 		report(m, dir);
-		return;
-	}
-	if (place == WHY) {
-		bh_x_meta_set(x, NFT_META_MARK, R_WORD);
-		bh_x_return(x);
 		return;
 	}
 	if (place == AGAIN)
@@ -265,7 +262,7 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
 			cases[6 + i].chain = bh_chain_lenient[i].name[dir];
 	} else if (contracts) {
-		cases[4].chain = judge_name(dir, peer, port, judge);
+		cases[4].chain = own_name(JUDGE, dir, peer, port, judge);
 		cases[5].chain = bh_chain_watched.name[dir];
 		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
 			cases[6 + i].chain = judge;
@@ -289,33 +286,28 @@ static void level_rules(struct maker *m, enum place place, const char *chain, un
 		for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
 			if ((peers >> peer & 1) && (m->c->levels[dir] & bh_level(peer, port)))
 				level_rule(m, place, chain, dir, peer, port);
-	/* A subject without a cell that fits: closed. `why` just ends and leaves "no reason". */
-	if (place == WHY || place == REPORT)
+	if (place == REPORT)
 		return;
+	/* A subject without a cell that fits: closed. */
 	bh_x_rule(&m->x, chain);
 	bh_x_goto(&m->x, bh_chain_no.name[dir]);
 }
 
 static void place_chains(struct maker *m, enum place place, unsigned dir)
 {
-	static const struct pair *const mains[] = { &bh_chain_fresh, &bh_chain_again, &bh_chain_why,
+	static const struct pair *const mains[] = { &bh_chain_fresh, &bh_chain_again,
 						    &bh_chain_report };
 	static const struct pair *const eps[] = { &bh_chain_fresh_ep, &bh_chain_again_ep,
-						  &bh_chain_why_ep, &bh_chain_report_ep };
+						  &bh_chain_report_ep };
 	static const struct pair *const hosts[] = { &bh_chain_fresh_host, &bh_chain_again_host,
-						    &bh_chain_why_host, &bh_chain_report_host };
+						    &bh_chain_report_host };
 	const unsigned endpoints = 1U << BH_LEVEL_PEER_CLASS | 1U << BH_LEVEL_PEER_ENDPOINT;
 	const unsigned any = 1U << BH_LEVEL_PEER_ANY, cidr = 1U << BH_LEVEL_PEER_CIDR;
 	const char *chain = mains[place]->name[dir], *ep = eps[place]->name[dir];
 	const char *host = hosts[place]->name[dir];
 	struct bh_x *x = &m->x;
 
-	if (place == WHY) {
-		bh_x_rule(x, chain);
-		bh_x_word(x, 0, 0);
-		bh_x_end(x);
-	}
-	if (place == WHY || place == REPORT)
+	if (place == REPORT)
 		bh_chain_if_local(m, chain, host);
 	level_rules(m, place, host, dir, 1U << BH_LEVEL_PEER_HOST | any);
 	if (!uses_peer(m->c->levels[dir], BH_LEVEL_PEER_CIDR)) {
@@ -323,7 +315,7 @@ static void place_chains(struct maker *m, enum place place, unsigned dir)
 		return;
 	}
 	bh_x_rule(x, chain);
-	bh_chain_peer(m, dir, place == FRESH || place == REPORT, m->f->reg_addr);
+	bh_chain_peer(m, dir, place != AGAIN, m->f->reg_addr);
 	bh_x_map(x, bh_kset_name(BH_KSET_PEER), m->f->reg_addr, 1);
 	bh_x_cmp32(x, NFT_CMP_NEQ, 1, 0);
 	bh_x_goto(x, ep);
@@ -378,10 +370,10 @@ static void unjudged_rule(struct maker *m, const char *chain, unsigned dir, unsi
 
 static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned port)
 {
-	char name[JUDGE_NAME_SIZE];
+	char name[OWN_NAME_SIZE];
 	struct bh_x *x = &m->x;
 
-	judge_name(dir, peer, port, name);
+	own_name(JUDGE, dir, peer, port, name);
 	unjudged_rule(m, name, dir, peer, port);
 	bh_x_rule(x, name);
 	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
@@ -397,24 +389,57 @@ static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned p
 	bh_x_goto(x, bh_chain_no.name[dir]);
 }
 
-void bh_chain_judges(struct maker *m, const uint64_t levels[2], bool flush)
+static void why_chain(struct maker *m, unsigned dir, unsigned peer, unsigned port)
 {
-	char name[JUDGE_NAME_SIZE];
+	char name[OWN_NAME_SIZE];
+	struct bh_x *x = &m->x;
 
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		if (!(levels[dir] & BH_LEVEL_CONTRACT))
-			continue;
-		for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++) {
-			for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++) {
-				if (!(levels[dir] & bh_level(peer, port)))
-					continue;
-				judge_name(dir, peer, port, name);
-				bh_batch_chain(m->x.b, m->x.family, name);
-				if (flush)
-					bh_batch_flush_chain(m->x.b, m->x.family, name);
-			}
-		}
-	}
+	own_name(WHY, dir, peer, port, name);
+	bh_chain_refuse_begin(m, name);
+	bh_x_rule(x, name);
+	bh_x_comment(x, "the reason");
+	load_cell(m, dir, peer, port, false);
+	bh_x_meta_set(x, NFT_META_MARK, R_WORD);
+	bh_x_end(x);
+	bh_chain_refuse_end(m, name, dir);
+}
+
+/* @levels: of the direction. */
+typedef void level_fn(struct maker *m, uint64_t levels, unsigned dir, unsigned peer, unsigned port);
+
+static void each_level(struct maker *m, const uint64_t levels[2], level_fn *fn)
+{
+	for (unsigned dir = IN; dir <= EG; dir++)
+		for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++)
+			for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
+				if (levels[dir] & bh_level(peer, port))
+					fn(m, levels[dir], dir, peer, port);
+}
+
+static void own_chains(struct maker *m, uint64_t levels, unsigned dir, unsigned peer, unsigned port)
+{
+	char name[OWN_NAME_SIZE];
+
+	bh_batch_chain(m->x.b, m->x.family, own_name(WHY, dir, peer, port, name));
+	if (levels & BH_LEVEL_CONTRACT)
+		bh_batch_chain(m->x.b, m->x.family, own_name(JUDGE, dir, peer, port, name));
+}
+
+static void flush_own_chains(struct maker *m, uint64_t levels, unsigned dir, unsigned peer,
+			     unsigned port)
+{
+	char name[OWN_NAME_SIZE];
+
+	bh_batch_flush_chain(m->x.b, m->x.family, own_name(WHY, dir, peer, port, name));
+	if (levels & BH_LEVEL_CONTRACT)
+		bh_batch_flush_chain(m->x.b, m->x.family, own_name(JUDGE, dir, peer, port, name));
+}
+
+void bh_chain_level_names(struct maker *m, const uint64_t levels[2], bool flush)
+{
+	each_level(m, levels, own_chains);
+	if (flush)
+		each_level(m, levels, flush_own_chains);
 }
 
 void bh_chain_reports(struct maker *m)
@@ -424,18 +449,17 @@ void bh_chain_reports(struct maker *m)
 			place_chains(m, REPORT, dir);
 }
 
+static void own_rules(struct maker *m, uint64_t levels, unsigned dir, unsigned peer, unsigned port)
+{
+	why_chain(m, dir, peer, port);
+	if (levels & BH_LEVEL_CONTRACT)
+		judge_chain(m, dir, peer, port);
+}
+
 void bh_chain_levels(struct maker *m)
 {
-	const uint64_t *levels = m->c->levels;
-
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		for (enum place p = FRESH; p <= WHY; p++)
+	for (unsigned dir = IN; dir <= EG; dir++)
+		for (enum place p = FRESH; p <= AGAIN; p++)
 			place_chains(m, p, dir);
-		if (!(levels[dir] & BH_LEVEL_CONTRACT))
-			continue;
-		for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++)
-			for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
-				if (levels[dir] & bh_level(peer, port))
-					judge_chain(m, dir, peer, port);
-	}
+	each_level(m, m->c->levels, own_rules);
 }

@@ -17,6 +17,21 @@
  * second (told.c), with their counts, and so the next one is reported again. What it does not take, because it is
  * dead, waits for the next agent. Where the set is full everything is reported.
  *
+ * DOC: Why
+ *
+ * No register lives as long as from one rule to the next. So the word of the cell that refuses is looked up again, and
+ * left in the mark of the packet, which dies: by a chain of its level, so that no other level is asked twice.
+ *
+ *  chain why_in_* {
+ *	the destination is its own: goto own
+ *	meta mark & 0xff000000 == VMARK goto denied	# { jump stamp_deny; goto kill }
+ *	meta mark = 0
+ *	meta mark = key map @cell
+ *	ct state new goto refuse_in
+ *	TCP SYN goto refuse_in
+ *	goto strike_in }		# count, jump stamp_deny, log "bh:ci", drop
+ *  chain no_in { the same without a cell }
+ *
  *  chain refuse_in {		# reject_in: the same, but the packet is answered
  *	jump seal		# meta mark = reason, epoch
  *	jump told		# { key @told meta mark set TOLD return; add @told { key counter } }
@@ -101,18 +116,23 @@ static void told(struct maker *m)
 	}
 }
 
-static void refusals(struct maker *m, unsigned dir)
+void bh_chain_refuse_begin(struct maker *m, const char *chain)
 {
-	const uint16_t group = m->c->cfg->nflog_group;
 	struct bh_x *x = &m->x;
-	const char *chain = bh_chain_no.name[dir];
 
 	bh_chain_if_own(m, chain, "own");
 	bh_x_rule(x, chain);
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
 	bh_x_goto(x, "denied");
 	bh_x_rule(x, chain);
-	bh_x_jump(x, bh_chain_why.name[dir]);
+	bh_x_word(x, 0, 0);
+	bh_x_end(x);
+}
+
+void bh_chain_refuse_end(struct maker *m, const char *chain, unsigned dir)
+{
+	struct bh_x *x = &m->x;
+
 	bh_x_rule(x, chain);
 	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
 	bh_x_goto(x, refuse.name[dir]);
@@ -122,6 +142,16 @@ static void refusals(struct maker *m, unsigned dir)
 	bh_x_goto(x, refuse.name[dir]);
 	bh_x_rule(x, chain);
 	bh_x_goto(x, strike.name[dir]);
+}
+
+static void refusals(struct maker *m, unsigned dir)
+{
+	const uint16_t group = m->c->cfg->nflog_group;
+	struct bh_x *x = &m->x;
+	const char *chain = bh_chain_no.name[dir];
+
+	bh_chain_refuse_begin(m, chain);
+	bh_chain_refuse_end(m, chain, dir);
 
 	/* A contract of the other direction may have stamped the flow, and it may outlive this packet. */
 	chain = refuse.name[dir];

@@ -265,6 +265,7 @@ const char *bh_comment_state(enum bh_state_key k)
 		[BH_STATE_REVISION_HI] = "revision, high half",
 		[BH_STATE_APPLIED] = "1: policies are in force",
 		[BH_STATE_KEEP] = "1: what was allowed lives on",
+		[BH_STATE_LATE] = "1: contracts may let pass unjudged",
 	};
 
 	return k < BH_STATE_COUNT && texts[k] ? texts[k] : "";

@@ -534,8 +534,12 @@ void bh_x_if_payload(struct bh_x *x)
 
 void bh_x_word(struct bh_x *x, uint32_t keep, uint32_t bits)
 {
-	bh_x_meta(x, NFT_META_MARK, 0);
-	bh_x_bits32(x, 0, 0, keep, bits);
+	if (keep == 0) {
+		bh_x_imm(x, 0, &bits, sizeof(bits));
+	} else {
+		bh_x_meta(x, NFT_META_MARK, 0);
+		bh_x_bits32(x, 0, 0, keep, bits);
+	}
 	bh_x_meta_set(x, NFT_META_MARK, 0);
 }
 

@@ -141,6 +141,7 @@ static int build(struct bh_kernel *k, const struct bh_found *found, unsigned gra
 
 	if (r < 0)
 		return bh_err_set(err, r, "out of memory");
+	k->late = k->late || bh_projection_is_open(&k->now);
 	bh_batch_init(&b, k->table);
 	for (unsigned f = 0; f < BH_TABLES; f++) {
 		struct bh_chains c = bh_kernel_chains(k, &b, f);
@@ -292,6 +293,7 @@ static void take_state(struct bh_kernel *k, const struct bh_found *found)
 
 	k->epoch = s[BH_STATE_EPOCH];
 	k->untouched = s[BH_STATE_APPLIED] == 0;
+	k->late = s[BH_STATE_LATE] != 0 || bh_projection_is_open(&k->now);
 	k->now.revision = (uint64_t)s[BH_STATE_REVISION_HI] << 32 | s[BH_STATE_REVISION_LO];
 }
 
@@ -360,6 +362,7 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 	struct bh_found found;
 	int r;
 
+	k->tidied = BH_TIDIED_NONE;
 	if (k->started) {
 		*ret_adopted = true;
 		return repair(k, err);

@@ -118,6 +118,11 @@ void bh_kernel_renamed(struct bh_kernel *k, const struct bh_addr *a);
 
 /* Second transaction of a change: a new epoch, so that every flow is decided again at its next packet. */
 int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err) bh_must_check;
+/*
+ * Epochs come again, and every 16th bump first has to look through all connections for marks that are as old as that. A
+ * call now and then does it before a change has to wait for it.
+ */
+int bh_kernel_tidy(struct bh_kernel *k, struct bh_err *err) bh_must_check;
 unsigned bh_kernel_epoch(const struct bh_kernel *k);
 
 /* Forget conntrack entries of an address (an endpoint's that comes with an address used before). */

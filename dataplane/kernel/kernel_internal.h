@@ -30,7 +30,10 @@ struct bh_kernel {
 	int monitor;
 	bool started;
 	bool untouched; /* new tables: nothing was applied yet */
+	bool late;      /* the tables have the chains of bh_chains_late(), and keep them */
 	unsigned epoch;
+	unsigned
+	    tidied; /* first epoch of the block that was cleaned ahead of time; BH_TIDIED_NONE */
 	uint64_t chains_hash;
 	bool blind; /* rules do not come back as they were made: they are only counted */
 	struct bh_projection now;   /* what the maps hold */
@@ -105,8 +108,9 @@ int bh_ct_epochs(struct bh_nl *nl, uint8_t mark_down, uint64_t *ret_used) bh_mus
  * Reads no more than is needed to know.
  */
 int bh_ct_has_epochs(uint8_t mark_down, unsigned first, unsigned n, bool *ret) bh_must_check;
-/* A bump cleans so many, aligned, before it comes to the first of them. */
+/* So many, aligned, are cleaned before a bump comes to the first of them. */
 #define BH_EPOCH_BLOCK 16U
+#define BH_TIDIED_NONE UINT32_MAX
 /* Marks of @first .. @first + @n - 1 get the epoch @to instead, so that those can be used again. */
 int bh_ct_retire(struct bh_nl *nl, uint8_t mark_down, unsigned first, unsigned n, unsigned to)
     bh_must_check;

@@ -401,7 +401,19 @@ static uint64_t level_of(const struct bh_kelem *e)
 		level |= BH_LEVEL_REPORT;
 	if (bh_word_verdict(e->data) == BH_WORD_CONTRACT)
 		level |= BH_LEVEL_CONTRACT;
+	if (bh_word_verdict(e->data) == BH_WORD_CONTRACT &&
+	    (bh_kset_verdict(e->data) & (BH_WORD_OPEN | BH_KWORD_BLIND)))
+		level |= BH_LEVEL_OPEN;
 	return level;
+}
+
+bool bh_projection_is_open(const struct bh_projection *p)
+{
+	uint64_t levels = 0;
+
+	for (size_t i = 0; i < 4; i++)
+		levels |= p->levels[i / 2][i % 2];
+	return levels & BH_LEVEL_OPEN;
 }
 
 static void note_level(struct bh_projection *p, const struct bh_kelem *e)

@@ -77,7 +77,8 @@ enum bh_level_port {
 };
 #define BH_LEVEL_CONTRACT (UINT64_C(1) << 63) /* some cell is a contract */
 #define BH_LEVEL_REPORT   (UINT64_C(1) << 62) /* some cell allows and is to be recorded */
-#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | UINT64_C(0xffffffffff))
+#define BH_LEVEL_OPEN     (UINT64_C(1) << 61) /* some contract lets pass what cannot be judged */
+#define BH_LEVEL_ALL      (BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | BH_LEVEL_OPEN | UINT64_C(0xffffffffff))
 
 static inline uint64_t bh_level(enum bh_level_peer peer, enum bh_level_port port)
 {
@@ -107,6 +108,8 @@ int bh_projection_make(const struct bh_ruleset *rs, const struct bh_addr_class *
 		       size_t n_addrs, struct bh_projection *ret) bh_must_check;
 /* The levels that the cells in it need: for a projection that was read from the kernel. */
 void bh_projection_levels(struct bh_projection *p);
+/* Does any level of it have BH_LEVEL_OPEN? */
+bool bh_projection_is_open(const struct bh_projection *p);
 void bh_projection_done(struct bh_projection *p);
 void bh_projection_print(const struct bh_projection *p, struct bh_buf *out);
 /* <0, 0, >0 by (family, set, key). */

@@ -22,6 +22,7 @@ enum bh_state_key {
 	BH_STATE_APPLIED,   /* 0: the tables are new and let everything pass */
 	BH_STATE_MARK_DOWN, /* where our bits are in marks; 0 in tables that have no such entry */
 	BH_STATE_KEEP,      /* 1: connections that were allowed live on; the chains look here */
+	BH_STATE_LATE,      /* 1: the chains are there that find what passed its queue unjudged */
 	BH_STATE_COUNT,
 };
 #define BH_STATE_FORMAT_NUMBER 3U

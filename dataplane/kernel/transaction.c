@@ -207,6 +207,7 @@ void bh_kernel_state_of(const struct bh_kernel *k, unsigned family, uint32_t ret
 	ret[BH_STATE_APPLIED] = k->untouched ? 0 : 1;
 	ret[BH_STATE_MARK_DOWN] = k->cfg.mark_down;
 	ret[BH_STATE_KEEP] = k->cfg.keep ? 1 : 0;
+	ret[BH_STATE_LATE] = k->late ? 1 : 0;
 }
 
 void bh_kernel_state(struct bh_batch *b, unsigned family, const uint32_t *from, const uint32_t *to)
@@ -232,6 +233,7 @@ struct bh_chains bh_kernel_chains(struct bh_kernel *k, struct bh_batch *b, unsig
 		.caps = &k->caps,
 		.family = bh_nfproto[family],
 		.epoch = k->epoch,
+		.late = k->late,
 		.levels = { family < BH_FAMILIES ? k->now.levels[family][0] : 0,
 			    family < BH_FAMILIES ? k->now.levels[family][1] : 0 },
 	};
@@ -298,16 +300,19 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 	const struct bh_commenter say = bh_kernel_commenter(k, rs);
 	uint32_t from[BH_FAMILIES][BH_STATE_COUNT], to[BH_STATE_COUNT];
 	struct bh_projection now = k->now;
-	bool untouched = k->untouched;
+	bool untouched = k->untouched, late = k->late;
 
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
 		bh_kernel_state_of(k, f, from[f]);
 	/* The chains and the state are made for what is to come. */
 	k->now = *next;
 	k->untouched = false;
+	k->late = late || bh_projection_is_open(next);
 	for (unsigned f = 0; f < BH_FAMILIES; f++) {
 		struct bh_chains c = bh_kernel_chains(k, b, f);
 
+		if (k->late && !late)
+			bh_chains_late(&c);
 		if (memcmp(now.levels[f], next->levels[f], sizeof(now.levels[f])) != 0)
 			bh_chains_relevel(&c, now.levels[f]);
 		bh_kernel_state_of(k, f, to);
@@ -315,6 +320,7 @@ static void make_change(struct bh_kernel *k, struct bh_batch *b, struct bh_proje
 	}
 	k->now = now;
 	k->untouched = untouched;
+	k->late = late;
 	bh_batch_each(b, count_rule, &change->rules);
 	bh_kernel_diff(b, &k->now, next, &say, change);
 }
@@ -411,6 +417,7 @@ static void step_keep(struct bh_kernel *k, struct bh_ruleset *rs, struct step *s
 	k->guard = s->guard;
 	s->guard = (struct bh_guard_held){ .n = 0 };
 	k->untouched = false;
+	k->late = k->late || bh_projection_is_open(&k->now);
 }
 
 int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
@@ -442,6 +449,34 @@ int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_
 	return r;
 }
 
+/*
+ * Flows that nobody has spoken on since an epoch was last in use still carry it. They get the one before this one: as
+ * old, and not used again for a long time.
+ */
+static int clean_block(struct bh_kernel *k, unsigned first, struct bh_err *err)
+{
+	int r;
+
+	if (k->tidied == first)
+		return 0;
+	r = bh_ct_retire(&k->nl, k->cfg.mark_down, first, BH_EPOCH_BLOCK,
+			 k->epoch == 0 ? BH_EPOCH_MAX : k->epoch - 1);
+	if (r < 0)
+		return bh_err_set(err, r, "cannot look through the connections for epoch %u: %s",
+				  first, strerror(-r));
+	k->tidied = first;
+	return 0;
+}
+
+int bh_kernel_tidy(struct bh_kernel *k, struct bh_err *err)
+{
+	unsigned next = (k->epoch / BH_EPOCH_BLOCK + 1) * BH_EPOCH_BLOCK;
+
+	if (!k->started || k->epoch % BH_EPOCH_BLOCK < BH_EPOCH_BLOCK / 2)
+		return 0;
+	return clean_block(k, next > BH_EPOCH_MAX ? 0 : next, err);
+}
+
 int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 {
 	unsigned old = k->epoch, next = old >= BH_EPOCH_MAX ? 0 : old + 1;
@@ -451,17 +486,11 @@ int bh_kernel_bump(struct bh_kernel *k, struct bh_err *err)
 
 	if (!k->started)
 		return bh_err_set(err, -EINVAL, "the tables were not started");
-	/*
-	 * Flows that nobody has spoken on since an epoch was last in use still carry it. They get the one before
-	 * this one: as old, and not used again for a long time.
-	 */
 	if (next % BH_EPOCH_BLOCK == 0) {
-		r = bh_ct_retire(&k->nl, k->cfg.mark_down, next, BH_EPOCH_BLOCK,
-				 old == 0 ? BH_EPOCH_MAX : old - 1);
+		r = clean_block(k, next, err);
 		if (r < 0)
-			return bh_err_set(err, r,
-					  "cannot look through the connections for epoch %u: %s",
-					  next, strerror(-r));
+			return r;
+		k->tidied = BH_TIDIED_NONE;
 	}
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
 		bh_kernel_state_of(k, f, from[f]);

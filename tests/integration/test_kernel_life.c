@@ -349,12 +349,12 @@ static void errors_name_the_object(void **state)
 /* ---- epochs ---- */
 
 /* A connection that slept while the epochs went round is not taken for one of this epoch. */
-static void epochs_go_round(void **state)
+static void go_round(bool ahead)
 {
+	struct bh_err err = { .code = 0 };
 	int listener, client, server;
 	unsigned epoch;
 
-	(void)state;
 	opened();
 	assert_false(started());
 	apply(only_8001(), 1);
@@ -372,11 +372,25 @@ static void epochs_go_round(void **state)
 	}
 	do {
 		bump();
+		if (ahead)
+			no_error(bh_kernel_tidy(k, &err), &err);
 	} while (bh_kernel_epoch(k) != epoch);
 	verified();
 	assert_int_equal(netlab_write(client, "hello", 5), 5);
 	assert_int_equal(netlab_end_of(client, 3000), -ECONNRESET);
 	assert_int_equal(netlab_end_of(server, 3000), -ECONNRESET);
+}
+
+static void epochs_go_round(void **state)
+{
+	(void)state;
+	go_round(false);
+}
+
+static void epochs_go_round_with_time_to_tidy(void **state)
+{
+	(void)state;
+	go_round(true);
 }
 
 /* Marks of an earlier life of the table. */
@@ -512,6 +526,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_rule_in_place_of_ours, after),
 		cmocka_unit_test_teardown(errors_name_the_object, after),
 		cmocka_unit_test_teardown(epochs_go_round, after),
+		cmocka_unit_test_teardown(epochs_go_round_with_time_to_tidy, after),
 		cmocka_unit_test_teardown(new_tables_trust_no_old_mark, after),
 		cmocka_unit_test_teardown(only_news_needs_no_bump, after),
 		cmocka_unit_test(bad_configurations),

@@ -177,6 +177,7 @@ static void longest_way(void **state)
 						    .cfg = &config,
 						    .caps = &caps,
 						    .family = bh_nfproto[t],
+						    .late = true,
 						    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL } });
 		assert_false(b.failed);
 		bh_batch_each(&b, see, g);

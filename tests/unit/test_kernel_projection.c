@@ -529,6 +529,7 @@ static void chains_text(uint8_t family, const char *name)
 	    .caps = &caps,
 	    .family = family,
 	    .epoch = 5,
+	    .late = true,
 	    .levels = { bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_EXACT) |
 			    bh_level(BH_LEVEL_PEER_ENDPOINT, BH_LEVEL_PORT_TCP) |
 			    bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_CODE) |
