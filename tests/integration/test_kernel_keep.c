@@ -100,6 +100,52 @@ static void grace(void **state)
 	conntrack_off();
 }
 
+static bool has_late_chain(void)
+{
+	const int four =
+	    netlab_run(NETLAB_ROUTER, "nft list chain ip " TABLE " late >/dev/null 2>&1");
+	const int six =
+	    netlab_run(NETLAB_ROUTER, "nft list chain ip6 " TABLE " late >/dev/null 2>&1");
+
+	assert_int_equal(four, six);
+	return four == 0;
+}
+
+/* What every packet would pay for is there from the first contract on that needs it, and for good. */
+static void late_chains_come_with_who_needs_them(void **state)
+{
+	struct bh_err err = { .code = 0 };
+	bool adopted;
+
+	(void)state;
+	teller_start(QUEUE, 2);
+	teardown();
+	restart(false, 0);
+	s.family = 4;
+	for (int open = 0; open < 2; open++) {
+		begin();
+		contract(1, open ? BH_FAIL_ALERT : BH_FAIL_REFUSE, BH_FAIL_ALLOW);
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, CONTRACT(1));
+		apply();
+		assert_int_equal(has_late_chain(), open);
+		no_error(bh_kernel_verify(s.k, &err), &err);
+	}
+	begin();
+	in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(2));
+	apply();
+	assert_true(has_late_chain());
+	/* The next agent knows them as ours. */
+	s.k = bh_kernel_close(s.k);
+	no_error(bh_kernel_open(&s.cfg, &s.k, &err), &err);
+	no_error(bh_kernel_start(s.k, &adopted, &err), &err);
+	assert_true(adopted);
+	no_error(bh_kernel_verify(s.k, &err), &err);
+	assert_true(has_late_chain());
+	teardown();
+	restart(false, 0);
+	assert_false(has_late_chain());
+}
+
 static void shut(void)
 {
 	begin();
@@ -310,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(grace, after),
+		cmocka_unit_test_teardown(late_chains_come_with_who_needs_them, after),
 		cmocka_unit_test_teardown(connections_are_kept, after),
 		cmocka_unit_test_teardown(kept_ports_again, after),
 		cmocka_unit_test_teardown(nothing_is_kept_when_our_bits_move, after),
