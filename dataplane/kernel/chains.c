@@ -17,18 +17,20 @@
  *	oifgroup QUARANTINE goto quarantine
  *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
  *	ct mark & 0xffff0000 == ALLOW|E accept		# all that an established packet costs
+ *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
  *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original goto reopen	# { ct mark = NOTHING; goto fresh }
  *	ct mark & 0xff000000 == ALLOW|E accept		# once under a contract: it has a result
- *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
  *	goto slow }
  *
  * The first packet of a flow. Addresses come from its header:
  *
  *  chain fresh {
- *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
- *	ct state related, ICMP accept
+ *	ct state established, related jump known
  *	ip daddr map @subj_in != 0 goto fresh_in
  *	goto out }
+ *  chain known {
+ *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
+ *	ct state related, ICMP accept }
  *  chain fresh_in {		# one rule for each level in use, see chains_level.c
  *	key map @cell vmap { allow: goto out, drop: goto why_in_*, reject: goto why_in_*, contract: goto contract_in }
  *	goto no_in }		# a subject without a cell: closed
@@ -40,9 +42,9 @@
  *	TCP, but no SYN: count, goto out	# the start was not seen: nothing to record
  *	jump stamp_open; goto out }
  *  chain noted_in { jump report_in; goto out }	# allowed, and to be recorded: "allow, report: goto noted_in"
- *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; goto done }
+ *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; nothing marked goto allow; goto done }
  *  chain fresh_eg, contract_eg: the same for egress, on to done
- *  chain done { ct mark state INSPECT goto inspect; ct mark result = ADMIT goto admitted; goto allow }
+ *  chain done { nothing marked goto allow; ct mark state INSPECT goto inspect; ct mark result = ADMIT goto admitted; goto allow }
  *  chain allow { ct mark = ALLOW|E, result kept; accept }
  *
  * Any other packet of a flow that has no decision of this epoch. Addresses come from the conntrack tuples, which are the
@@ -228,14 +230,25 @@ void bh_chain_reopen(struct maker *m, const char *chain, const char *to)
 	bh_x_goto(&m->x, to);
 }
 
+/* Nearly every new flow: no contract has anything to say. */
+static void unstamped(struct maker *m, const char *chain)
+{
+	bh_x_rule(&m->x, chain);
+	bh_x_if_ct_mark(&m->x, BH_MARK_OURS, NFT_CMP_EQ, 0);
+	bh_x_goto(&m->x, "allow");
+}
+
 static void fresh(struct maker *m)
 {
 	struct bh_x *x = &m->x;
 
 	bh_chain_reopen(m, "reopen", "fresh");
 
-	bh_chain_keep(m, "fresh", false);
-	bh_chain_accept_related(m, "fresh");
+	bh_x_rule(x, "fresh");
+	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+	bh_x_jump(x, "known");
+	bh_chain_keep(m, "known", false);
+	bh_chain_accept_related(m, "known");
 	bh_x_rule(x, "fresh");
 	bh_chain_if_subject(m, IN, true);
 	bh_x_goto(x, bh_chain_fresh.name[IN]);
@@ -245,6 +258,7 @@ static void fresh(struct maker *m)
 	bh_x_rule(x, "out");
 	bh_chain_if_subject(m, EG, true);
 	bh_x_goto(x, bh_chain_fresh.name[EG]);
+	unstamped(m, "out");
 	bh_x_rule(x, "out");
 	bh_x_goto(x, "done");
 
@@ -255,6 +269,7 @@ static void fresh(struct maker *m)
 		bh_x_goto(x, dir == IN ? "out" : "done");
 	}
 
+	unstamped(m, "done");
 	bh_x_rule(x, "done");
 	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
 	bh_x_goto(x, "inspect");
@@ -393,8 +408,11 @@ static void slow(struct maker *m)
 static const char *const epoch_chains[] = { "input", "forward",     "output",     "state", "allow",
 					    "renew", "stamp_start", "stamp_deny", "seal" };
 
-/* A verdict that comes back, and what is allowed in this epoch; what begins goes to @reopen, whatever was decided. */
-static void entrance(struct maker *m, const char *hook, const char *reopen)
+/*
+ * A verdict that comes back, and what is allowed in this epoch; what begins goes to @fresh (may be NULL), or to @reopen,
+ * whatever was decided.
+ */
+static void entrance(struct maker *m, const char *hook, const char *fresh, const char *reopen)
 {
 	const uint32_t allowed = BH_MARK_ALLOW | epoch_bits(m);
 	struct bh_x *x = &m->x;
@@ -406,6 +424,12 @@ static void entrance(struct maker *m, const char *hook, const char *reopen)
 	bh_x_rule(x, hook);
 	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_RESULT, NFT_CMP_EQ, allowed);
 	bh_x_accept(x);
+	if (fresh) {
+		bh_x_rule(x, hook);
+		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
+		bh_x_if_ct_dir(x, ORIGINAL);
+		bh_x_goto(x, fresh);
+	}
 	bh_x_rule(x, hook);
 	bh_chain_if_syn(m);
 	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
@@ -427,11 +451,7 @@ static void with_epoch(struct maker *m)
 
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward",
 			  "quarantine");
-	entrance(m, "forward", "reopen");
-	bh_x_rule(x, "forward");
-	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
-	bh_x_if_ct_dir(x, ORIGINAL);
-	bh_x_goto(x, "fresh");
+	entrance(m, "forward", "fresh", "reopen");
 	bh_x_rule(x, "forward");
 	bh_x_goto(x, "slow");
 
@@ -444,7 +464,7 @@ static void with_epoch(struct maker *m)
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "output",
 			  "quarantine");
 	for (size_t i = 0; i < BH_ARRAY_SIZE(local); i++) {
-		entrance(m, local[i].hook, local[i].reopen);
+		entrance(m, local[i].hook, NULL, local[i].reopen);
 		bh_x_rule(x, local[i].hook);
 		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
 		bh_x_goto(x, local[i].marked);
@@ -492,10 +512,10 @@ static void with_epoch(struct maker *m)
 
 static void names(struct maker *m)
 {
-	static const char *const plain[] = { "quarantine",  "repeat",     "reopen", "fresh",
-					     "out",         "done",       "slow",   "state",
-					     "again",       "allow",      "renew",  "untracked",
-					     "stamp_start", "stamp_deny", "seal" };
+	static const char *const plain[] = { "quarantine", "repeat",      "reopen",     "fresh",
+					     "known",      "out",         "done",       "slow",
+					     "state",      "again",       "allow",      "renew",
+					     "untracked",  "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
 		&bh_chain_report, &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
 		&bh_chain_fresh,  &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,

@@ -286,6 +286,7 @@ const char *bh_comment_chain(const char *name)
 		{ "spoofed", "a source that does not live there: drop" },
 		{ "repeat", "back from a worker" },
 		{ "fresh", "first packet: ingress policies of the receiver" },
+		{ "known", "first packet to us, not of its connection" },
 		{ "out", "first packet: egress policies of the sender" },
 		{ "done", "first packet: neither direction refuses" },
 		{ "slow", "no decision of this epoch" },
