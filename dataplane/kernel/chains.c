@@ -11,8 +11,7 @@
  *  chain prerouting { hook prerouting, raw: before conntrack
  *	iifgroup MANAGED goto guard_ip(6)		# is it who it says? chains_guard.c
  *	iifgroup QUARANTINE goto quarantine }		# count, log, drop
- *  chain input { iifgroup QUARANTINE goto quarantine }	# traffic with the own node is allowed
- *  chain output { oifgroup QUARANTINE goto quarantine }
+ *  chain input, output: traffic with the own node, chains_local.c
  *  chain forward { hook forward, filter - 10
  *	oifgroup QUARANTINE goto quarantine
  *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
@@ -82,8 +81,8 @@
  *
  * chains_refuse.c: why_in_* of each level, no_in, refuse_in, strike_in.
  *
- * Chains that hold the epoch are small and few: forward, state, allow, renew, stamp_start, stamp_deny, seal. A bump
- * flushes and fills them in one transaction.
+ * Chains that hold the epoch are small and few: epoch_chains below, bh_chain_fail_epoch. A bump flushes and fills them in
+ * one transaction.
  *
  * DOC: The same ports again
  *
@@ -119,8 +118,6 @@
 #include "common/banned.h"
 
 #define FORWARD_PRIO     (NF_IP_PRI_FILTER - 10)
-#define TCP_SYN          0x02
-#define TCP_ACK          0x10
 #define LOOPBACK_IFINDEX 1U /* include/net/flow.h: in every network namespace */
 
 static const struct family family4 = {
@@ -223,6 +220,11 @@ void bh_chain_if_syn(struct maker *m)
 	bh_x_if_tcp_flags(&m->x, TCP_SYN | TCP_ACK, NFT_CMP_EQ, TCP_SYN);
 }
 
+void bh_chain_if_midstream(struct maker *m)
+{
+	bh_x_if_tcp_flags(&m->x, TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, NFT_CMP_NEQ, TCP_SYN);
+}
+
 void bh_chain_reopen(struct maker *m, const char *chain, const char *to)
 {
 	bh_x_rule(&m->x, chain);
@@ -316,14 +318,13 @@ static void contracts(struct maker *m)
 /* Contracts that refuse nothing: judged if that can be done, and never in anybody's way. */
 static void open_contracts(struct maker *m)
 {
-	const uint8_t fsra = 0x17; /* FIN, SYN, RST, ACK */
 	struct bh_x *x = &m->x;
 
 	for (unsigned dir = IN; dir <= EG; dir++) {
 		const char *chain = bh_chain_watch.name[dir];
 
 		bh_x_rule(x, chain);
-		bh_x_if_tcp_flags(x, fsra, NFT_CMP_NEQ, 0x02);
+		bh_chain_if_midstream(m);
 		bh_x_counter(x, COUNT_UNWATCHED);
 		bh_x_goto(x, dir == IN ? "out" : "done");
 		bh_x_rule(x, chain);

@@ -59,8 +59,6 @@
 #include "common/banned.h"
 
 #define LATE_PRIO (NF_IP_PRI_FILTER - 9)
-#define FSRA      0x17 /* FIN, SYN, RST, ACK */
-#define SYN       0x02
 
 const struct pair bh_chain_lenient[BH_CHAIN_LENIENT] = {
 	{ { "blind_in", "blind_eg" } },
@@ -164,7 +162,7 @@ void bh_chain_no_start(struct maker *m, const char *chain, unsigned dir)
 
 	for (int grace = 1; grace >= 0; grace--) {
 		bh_x_rule(x, chain);
-		bh_x_if_tcp_flags(x, FSRA, NFT_CMP_NEQ, SYN);
+		bh_chain_if_midstream(m);
 		if (grace) {
 			if_grace(m);
 			admit(m, dir);
@@ -183,7 +181,7 @@ static void first_packets(struct maker *m, unsigned dir, unsigned kind)
 		bh_chain_no_start(m, chain, dir);
 	} else {
 		bh_x_rule(x, chain);
-		bh_x_if_tcp_flags(x, FSRA, NFT_CMP_NEQ, SYN);
+		bh_chain_if_midstream(m);
 		admit(m, dir);
 	}
 	bh_x_rule(x, chain);
@@ -250,13 +248,7 @@ static void passed(struct maker *m)
 			BH_MARK_INSPECT | BH_MARK_OPEN);
 	bh_x_counter(x, COUNT_REFUSED);
 	bh_x_drop(x);
-	bh_x_rule(x, "passed");
-	bh_x_if_payload(x);
-	bh_x_goto(x, "blind");
-	bh_x_rule(x, "passed");
-	bh_x_if_l4(x, NFT_CMP_NEQ, IPPROTO_TCP);
-	bh_x_cmp8(x, NFT_CMP_NEQ, 0, IPPROTO_UDP);
-	bh_x_goto(x, "blind");
+	bh_chain_speaks(m, "passed", "blind");
 	bh_x_rule(x, "passed");
 	bh_x_goto(x, "passed_on");
 
@@ -267,19 +259,16 @@ static void passed(struct maker *m)
 
 /* ---- with the epoch ---- */
 
-/* The packet lives on: its mark says the epoch for the time of the report, and is put back. */
 static void report(struct maker *m, const char *chain, const struct pair *prefix)
 {
+	const uint32_t no_reason = (uint32_t)m->c->epoch << BH_MARK_EPOCH_SHIFT;
 	struct bh_x *x = &m->x;
 
 	for (uint8_t dir = ORIGINAL; dir <= REPLY; dir++) {
 		bh_x_rule(x, chain);
 		bh_x_if_ct_dir(x, dir);
-		bh_x_meta(x, NFT_META_MARK, 7);
-		bh_x_bits32(x, 7, 5, 0, (uint32_t)m->c->epoch << BH_MARK_EPOCH_SHIFT);
-		bh_x_meta_set(x, NFT_META_MARK, 5);
-		bh_x_log(x, m->c->cfg->nflog_group, prefix->name[dir]);
-		bh_x_meta_set(x, NFT_META_MARK, 7);
+		bh_x_imm(x, 0, &no_reason, sizeof(no_reason));
+		bh_chain_log_alive(m, 0, prefix->name[dir]);
 		bh_x_end(x);
 	}
 }

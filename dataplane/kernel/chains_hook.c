@@ -25,6 +25,16 @@ void bh_chain_if_group(struct maker *m, enum nft_meta_keys key, uint32_t group, 
 	bh_x_goto(&m->x, to);
 }
 
+void bh_chain_log_alive(struct maker *m, unsigned reg, const char *prefix)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_meta(x, NFT_META_MARK, 7);
+	bh_x_meta_set(x, NFT_META_MARK, reg);
+	bh_x_log(x, m->c->cfg->nflog_group, prefix);
+	bh_x_meta_set(x, NFT_META_MARK, 7);
+}
+
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix)
 {
 	struct bh_x *x = &m->x;

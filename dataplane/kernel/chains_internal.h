@@ -32,6 +32,12 @@ struct maker {
 	const struct family *f;
 };
 
+/* Flags of TCP (RFC 9293). */
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
 enum { IN, EG };
 /* Two chains of one kind, for ingress and egress. */
 struct pair {
@@ -59,6 +65,8 @@ void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 
 /* The rule goes on for the first packet of a TCP connection. */
 void bh_chain_if_syn(struct maker *m);
+/* The rule goes on for TCP that begins nothing: how it began was not seen, or it ends. */
+void bh_chain_if_midstream(struct maker *m);
 /* @chain: as if nothing had been decided about the flow, on to @to. */
 void bh_chain_reopen(struct maker *m, const char *chain, const char *to);
 /* ICMP errors pass with the flow that they speak of. */
@@ -68,6 +76,11 @@ void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *a
 /* The same, and what becomes of a flow that none refuses; ends @chain. */
 void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again);
 
+/*
+ * Reports a packet that lives on: register @reg, 0 to 6, stands in its mark for the time of the report. Register 7 holds
+ * its own meanwhile.
+ */
+void bh_chain_log_alive(struct maker *m, unsigned reg, const char *prefix);
 /* Rules that end @chain: count, report with no reason, drop. */
 void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, const char *prefix);
 
@@ -134,6 +147,8 @@ void bh_chain_if_state(struct maker *m, uint32_t key);
 /* chains_l7.c */
 void bh_chain_l7_names(struct maker *m);
 void bh_chain_l7(struct maker *m);
+/* @chain: on to @to with what a worker can judge by: payload, and what neither TCP nor UDP carries. */
+void bh_chain_speaks(struct maker *m, const char *chain, const char *to);
 
 /* Counters, shared by the rules. */
 #define COUNT_REFUSED     "refused"

@@ -57,9 +57,6 @@
 
 #include "common/banned.h"
 
-#define TCP_SYN      0x02
-#define TCP_RST      0x04
-#define TCP_ACK      0x10
 #define OPT_MPTCP    30U
 #define OPT_FASTOPEN 34U
 #define TCP_CSUM     16
@@ -116,6 +113,19 @@ static void errors(struct maker *m)
 	bh_x_drop(x);
 }
 
+void bh_chain_speaks(struct maker *m, const char *chain, const char *to)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_if_payload(x);
+	bh_x_goto(x, to);
+	bh_x_rule(x, chain);
+	bh_x_if_l4(x, NFT_CMP_NEQ, IPPROTO_TCP);
+	bh_x_cmp8(x, NFT_CMP_NEQ, 0, IPPROTO_UDP);
+	bh_x_goto(x, to);
+}
+
 static void inspect(struct maker *m)
 {
 	struct bh_x *x = &m->x;
@@ -130,13 +140,7 @@ static void inspect(struct maker *m)
 	bh_x_rule(x, "inspect");
 	bh_x_if_tcp_flags(x, TCP_SYN | TCP_RST, NFT_CMP_NEQ, 0);
 	bh_x_goto(x, "handshake");
-	bh_x_rule(x, "inspect");
-	bh_x_if_payload(x);
-	bh_x_goto(x, "to_queue");
-	bh_x_rule(x, "inspect");
-	bh_x_if_l4(x, NFT_CMP_NEQ, IPPROTO_TCP);
-	bh_x_cmp8(x, NFT_CMP_NEQ, 0, IPPROTO_UDP);
-	bh_x_goto(x, "to_queue");
+	bh_chain_speaks(m, "inspect", "to_queue");
 	bh_x_rule(x, "inspect");
 	if_sub(m, BH_SUB_START);
 	bh_x_if_ct_dir(x, ORIGINAL);

@@ -60,7 +60,6 @@ enum place { FRESH, AGAIN, REPORT };
 #define R_L4      4U
 #define R_WORD    5U
 #define R_VERDICT 6U
-#define R_SAVED   7U
 #define R_RESULT  8U
 
 static const char *const peer_names[] = { "class", "endpoint", "cidr", "host", "any" };
@@ -212,17 +211,13 @@ static void begin_level(struct maker *m, const char *chain, unsigned peer, unsig
 	bh_x_comment(&m->x, text);
 }
 
-/* The packet lives on: its mark carries the reason for the time of the report, and is put back. */
 static void report(struct maker *m, unsigned dir)
 {
 	struct bh_x *x = &m->x;
 
-	bh_x_meta(x, NFT_META_MARK, R_SAVED);
 	bh_x_bits32(x, R_WORD, R_WORD, BH_WORD_NUMBER,
 		    (uint32_t)m->c->epoch << BH_MARK_EPOCH_SHIFT);
-	bh_x_meta_set(x, NFT_META_MARK, R_WORD);
-	bh_x_log(x, m->c->cfg->nflog_group, dir == IN ? "bh:pia" : "bh:pea");
-	bh_x_meta_set(x, NFT_META_MARK, R_SAVED);
+	bh_chain_log_alive(m, R_WORD, dir == IN ? "bh:pia" : "bh:pea");
 	bh_x_return(x);
 }
 

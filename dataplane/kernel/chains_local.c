@@ -48,8 +48,6 @@
 
 #include "common/banned.h"
 
-#define TCP_RST 0x04
-
 static const struct {
 	const char *unmarked, *subject, *reopen;
 	unsigned

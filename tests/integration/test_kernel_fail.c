@@ -319,11 +319,7 @@ static void a_contract_comes_later(void **state)
 		struct conn c;
 		uint16_t sport;
 
-		begin();
-		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-		apply();
-		c = open_conn(8003);
-		carries(c.client, c.server, "SSH-");
+		c = allowed_before(8003, "SSH-");
 		four_ports();
 		carries(c.server, c.client, "one");
 		passed_as('m', 8003, true);

@@ -64,7 +64,7 @@ static void grace(void **state)
 
 		teardown();
 		c = open_conn(8001);
-		d = open_conn(8001 + 1);
+		d = open_conn(8002);
 		carries(c.client, c.server, "SSH-");
 		carries(d.client, d.server, "SSH-");
 		restart(false, grace_sec);
@@ -174,11 +174,7 @@ static void connections_are_kept(void **state)
 		no_log();
 
 		/* Allowed, and no policy would allow it any more. */
-		begin();
-		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-		apply();
-		c = open_conn(8006);
-		carries(c.client, c.server, "one");
+		c = allowed_before(8006, "one");
 		shut();
 		shut();
 		carries(c.client, c.server, "two");
@@ -240,11 +236,7 @@ static void kept_ports_again(void **state)
 		struct conn c;
 		int again;
 
-		begin();
-		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-		apply();
-		c = open_conn(8006);
-		carries(c.client, c.server, "one");
+		c = allowed_before(8006, "one");
 		assert_int_equal(getsockname(c.client, (struct sockaddr *)&me, &len), 0);
 		shut();
 		carries(c.client, c.server, "two");
@@ -275,11 +267,7 @@ static void nothing_is_kept_when_our_bits_move(void **state)
 	{
 		struct conn c;
 
-		begin();
-		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(1));
-		apply();
-		c = open_conn(8007);
-		carries(c.client, c.server, "one");
+		c = allowed_before(8007, "one");
 		s.cfg.mark_down = s.family == 4 ? 8 : 0;
 		restart(true, 0);
 		carries(c.client, c.server, "two");
