@@ -14,10 +14,10 @@
  *  chain input, output: traffic with the own node, chains_local.c
  *  chain forward { hook forward, filter - 10
  *	oifgroup QUARANTINE goto quarantine
- *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue
+ *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue: chains_l7.c
  *	ct mark & 0xffff0000 == ALLOW|E accept		# all that an established packet costs
  *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
- *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original goto reopen	# { ct mark = NOTHING; goto fresh }
+ *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original: ct mark = NOTHING, goto fresh
  *	ct mark & 0xff000000 == ALLOW|E accept		# once under a contract: it has a result
  *	goto slow }
  *
@@ -25,25 +25,25 @@
  *
  *  chain fresh {
  *	ct state established, related jump known
- *	ip daddr map @subj_in != 0 goto fresh_in
- *	goto out }
+ *	ip daddr map @subj_in != 0 jump fresh_in
+ *	ip saddr map @subj_eg != 0 jump fresh_eg
+ *	nothing marked goto allow
+ *	goto done }
  *  chain known {
  *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
  *	ct state related, ICMP accept }
  *  chain fresh_in {		# one rule for each level in use, see chains_level.c
- *	key map @cell vmap { allow: goto out, drop: goto why_in_*, reject: goto why_in_*, contract: goto contract_in }
+ *	key map @cell vmap { allow: return, drop: goto why_in_*, reject: goto why_in_*, contract: goto contract_in }
  *	goto no_in }		# a subject without a cell: closed
  *  chain contract_in {
  *	TCP, but no SYN: goto midstream_in	# the start must be seen; midstreamGrace: chains_fail.c
- *	jump stamp_start			# ct mark = INSPECT|E, START (TCP) or UNDECIDED
- *	goto out }		# of contracts that let pass what cannot be judged: chains_fail.c
+ *	goto stamp_start }	# ct mark = INSPECT|E, START (TCP) or UNDECIDED; back to fresh
+ *				# of contracts that let pass what cannot be judged: chains_fail.c
  *  chain watch_in {		# an open contract, which is there for the record alone
- *	TCP, but no SYN: count, goto out	# the start was not seen: nothing to record
- *	jump stamp_open; goto out }
- *  chain noted_in { jump report_in; goto out }	# allowed, and to be recorded: "allow, report: goto noted_in"
- *  chain out { ip saddr map @subj_eg != 0 goto fresh_eg; nothing marked goto allow; goto done }
- *  chain fresh_eg, contract_eg: the same for egress, on to done
- *  chain done { nothing marked goto allow; ct mark state INSPECT goto inspect; ct mark result = ADMIT goto admitted; goto allow }
+ *	TCP, but no SYN: count, return	# the start was not seen: nothing to record
+ *	goto stamp_open }
+ *  chain report_in		# allowed, and to be recorded: "allow, report: goto report_in"
+ *  chain done { ct mark state INSPECT goto inspect; ct mark result = ADMIT goto admitted; goto allow }
  *  chain allow { ct mark = ALLOW|E, result kept; accept }
  *
  * Any other packet of a flow that has no decision of this epoch. Addresses come from the conntrack tuples, which are the
@@ -67,8 +67,7 @@
  *	result is a sub-state: by the contract's fail modes, chains_fail.c
  *	result is a sub-state: goto unjudged_in	 # { INSPECT: goto renew (INSPECT|E), return;  goto no_in }
  *	contract . result map @contract_result vmap { allow: return, drop: goto no_in, reject: goto no_in }
- *	result is none that anybody speaks: goto no_in	# never "any other"
- *	contract . 0      map @contract_result vmap { ... }
+ *	result is one that somebody speaks, contract . 0 map @contract_result vmap { allow: return }
  *	goto no_in }
  *
  *  chain watched_in { INSPECT: goto renew; count what was never judged; return }		# of open contracts
@@ -95,8 +94,10 @@
  * DOC: Rules of nft(8) and of the kernel that shape this
  *
  * - A rule never uses a register that another one has loaded.
- * - The graph of gotos and jumps has no cycle and at most 16 levels (tests/unit/test_kernel_depth.c counts them). So first
- *   packets go to `inspect` and not to l7: what is behind a verdict of the classifier cannot be reached from there.
+ * - The graph of gotos and jumps has no cycle and at most 16 levels (tests/unit/test_kernel_depth.c counts them).
+ * - Older kernels (6.1) follow every way through that graph with each transaction that changes a rule. So what is asked
+ *   one after the other is jumped to and comes back, and the ways add up; behind a goto they would multiply. The same
+ *   test bounds how many there are.
  * - A condition made of a map whose result nobody uses does not show in `nft list`: so `!= 0` is compared.
  * - Base chains stay for the life of the table: removing one drops all queued packets of the namespace.
  */
@@ -155,7 +156,6 @@ const struct pair bh_chain_again_host = { { "again_in_host", "again_eg_host" } }
 const struct pair bh_chain_report = { { "report_in", "report_eg" } };
 const struct pair bh_chain_report_ep = { { "report_in_ep", "report_eg_ep" } };
 const struct pair bh_chain_report_host = { { "report_in_host", "report_eg_host" } };
-const struct pair bh_chain_noted = { { "noted_in", "noted_eg" } };
 const struct pair bh_chain_no = { { "no_in", "no_eg" } };
 const struct pair bh_chain_contract = { { "contract_in", "contract_eg" } };
 const struct pair bh_chain_unjudged = { { "unjudged_in", "unjudged_eg" } };
@@ -225,61 +225,31 @@ void bh_chain_if_midstream(struct maker *m)
 	bh_x_if_tcp_flags(&m->x, TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK, NFT_CMP_NEQ, TCP_SYN);
 }
 
-void bh_chain_reopen(struct maker *m, const char *chain, const char *to)
-{
-	bh_x_rule(&m->x, chain);
-	bh_x_ct_mark(&m->x, ~BH_MARK_OURS, BH_MARK_NOTHING);
-	bh_x_goto(&m->x, to);
-}
-
-/* Nearly every new flow: no contract has anything to say. */
-static void unstamped(struct maker *m, const char *chain)
-{
-	bh_x_rule(&m->x, chain);
-	bh_x_if_ct_mark(&m->x, BH_MARK_OURS, NFT_CMP_EQ, 0);
-	bh_x_goto(&m->x, "allow");
-}
-
 static void fresh(struct maker *m)
 {
 	struct bh_x *x = &m->x;
-
-	bh_chain_reopen(m, "reopen", "fresh");
 
 	bh_x_rule(x, "fresh");
 	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
 	bh_x_jump(x, "known");
 	bh_chain_keep(m, "known", false);
 	bh_chain_accept_related(m, "known");
+	for (unsigned dir = IN; dir <= EG; dir++) {
+		bh_x_rule(x, "fresh");
+		bh_chain_if_subject(m, dir, true);
+		bh_x_jump(x, bh_chain_fresh.name[dir]);
+	}
+	/* Nearly every new flow: no contract has anything to say. */
 	bh_x_rule(x, "fresh");
-	bh_chain_if_subject(m, IN, true);
-	bh_x_goto(x, bh_chain_fresh.name[IN]);
+	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
+	bh_x_goto(x, "allow");
 	bh_x_rule(x, "fresh");
-	bh_x_goto(x, "out");
-
-	bh_x_rule(x, "out");
-	bh_chain_if_subject(m, EG, true);
-	bh_x_goto(x, bh_chain_fresh.name[EG]);
-	unstamped(m, "out");
-	bh_x_rule(x, "out");
 	bh_x_goto(x, "done");
 
-	for (unsigned dir = IN; dir <= EG; dir++) {
-		bh_x_rule(x, bh_chain_noted.name[dir]);
-		bh_x_jump(x, bh_chain_report.name[dir]);
-		bh_x_rule(x, bh_chain_noted.name[dir]);
-		bh_x_goto(x, dir == IN ? "out" : "done");
-	}
-
-	unstamped(m, "done");
 	bh_x_rule(x, "done");
 	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
 	bh_x_goto(x, "inspect");
-	bh_x_rule(x, "done");
-	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
-	bh_x_goto(x, "admitted");
-	bh_x_rule(x, "done");
-	bh_x_goto(x, "allow");
+	bh_chain_not_refused(m, "done");
 }
 
 static void contracts(struct maker *m)
@@ -291,9 +261,7 @@ static void contracts(struct maker *m)
 
 		bh_chain_no_start(m, chain, dir);
 		bh_x_rule(x, chain);
-		bh_x_jump(x, "stamp_start");
-		bh_x_rule(x, chain);
-		bh_x_goto(x, dir == IN ? "out" : "inspect");
+		bh_x_goto(x, "stamp_start");
 
 		chain = bh_chain_midstream.name[dir];
 		bh_x_rule(x, chain);
@@ -326,11 +294,9 @@ static void open_contracts(struct maker *m)
 		bh_x_rule(x, chain);
 		bh_chain_if_midstream(m);
 		bh_x_counter(x, COUNT_UNWATCHED);
-		bh_x_goto(x, dir == IN ? "out" : "done");
+		bh_x_return(x);
 		bh_x_rule(x, chain);
-		bh_x_jump(x, "stamp_open");
-		bh_x_rule(x, chain);
-		bh_x_goto(x, dir == IN ? "out" : "inspect");
+		bh_x_goto(x, "stamp_open");
 
 		chain = bh_chain_watched.name[dir];
 		bh_x_rule(x, chain);
@@ -354,6 +320,17 @@ void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *a
 	}
 }
 
+void bh_chain_not_refused(struct maker *m, const char *chain)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
+	bh_x_goto(x, "admitted");
+	bh_x_rule(x, chain);
+	bh_x_goto(x, "allow");
+}
+
 void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again)
 {
 	struct bh_x *x = &m->x;
@@ -372,16 +349,7 @@ void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair
 	bh_chain_ask_again(m, chain, again);
 	bh_x_rule(x, chain);
 	bh_x_jump(x, "state");
-	/* Allowed without a contract meanwhile: the answer of the classifier is not asked for any more. */
-	bh_x_rule(x, chain);
-	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_end(x);
-	bh_x_rule(x, chain);
-	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
-	bh_x_goto(x, "admitted");
-	bh_x_rule(x, chain);
-	bh_x_goto(x, "allow");
+	bh_chain_not_refused(m, chain);
 }
 
 static void slow(struct maker *m)
@@ -410,22 +378,23 @@ static const char *const epoch_chains[] = { "input", "forward",     "output",   
 					    "renew", "stamp_start", "stamp_deny", "seal" };
 
 /*
- * A verdict that comes back, and what is allowed in this epoch; what begins goes to @fresh (may be NULL), or to @reopen,
- * whatever was decided.
+ * A verdict that comes back (@repeat), and what is allowed in this epoch; what begins goes to @fresh, whatever was decided.
+ * @unmarked: by its direction; at the own node most of that is none of ours.
  */
-static void entrance(struct maker *m, const char *hook, const char *fresh, const char *reopen)
+static void entrance(struct maker *m, const char *hook, const char *repeat, const char *fresh,
+		     bool unmarked)
 {
 	const uint32_t allowed = BH_MARK_ALLOW | epoch_bits(m);
 	struct bh_x *x = &m->x;
 
 	bh_x_rule(x, hook);
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_jump(x, "repeat");
+	bh_x_jump(x, repeat);
 	/* Ports and addresses alone decided: they are the same for whatever begins. */
 	bh_x_rule(x, hook);
 	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_RESULT, NFT_CMP_EQ, allowed);
 	bh_x_accept(x);
-	if (fresh) {
+	if (unmarked) {
 		bh_x_rule(x, hook);
 		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);
 		bh_x_if_ct_dir(x, ORIGINAL);
@@ -435,7 +404,8 @@ static void entrance(struct maker *m, const char *hook, const char *fresh, const
 	bh_chain_if_syn(m);
 	bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
 	bh_x_if_ct_dir(x, ORIGINAL);
-	bh_x_goto(x, reopen);
+	bh_x_ct_mark(x, ~BH_MARK_OURS, BH_MARK_NOTHING);
+	bh_x_goto(x, fresh);
 	bh_x_rule(x, hook);
 	bh_x_if_ct_mark(x, MARK_SE, NFT_CMP_EQ, allowed);
 	bh_x_accept(x);
@@ -444,15 +414,15 @@ static void entrance(struct maker *m, const char *hook, const char *fresh, const
 static void with_epoch(struct maker *m)
 {
 	static const struct {
-		const char *hook, *unmarked, *marked, *reopen;
-	} local[] = { { "input", "input_new", "slow_local", "reopen_input" },
-		      { "output", "output_new", "slow_output", "reopen_output" } };
+		const char *hook, *unmarked, *marked;
+	} local[] = { { "input", "input_new", "slow_local" },
+		      { "output", "output_new", "slow_output" } };
 	const uint32_t e = epoch_bits(m);
 	struct bh_x *x = &m->x;
 
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "forward",
 			  "quarantine");
-	entrance(m, "forward", "fresh", "reopen");
+	entrance(m, "forward", "repeat", "fresh", true);
 	bh_x_rule(x, "forward");
 	bh_x_goto(x, "slow");
 
@@ -465,7 +435,7 @@ static void with_epoch(struct maker *m)
 	bh_chain_if_group(m, NFT_META_OIFGROUP, m->c->cfg->group_quarantine, "output",
 			  "quarantine");
 	for (size_t i = 0; i < BH_ARRAY_SIZE(local); i++) {
-		entrance(m, local[i].hook, NULL, local[i].reopen);
+		entrance(m, local[i].hook, "repeat_local", local[i].unmarked, false);
 		bh_x_rule(x, local[i].hook);
 		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_NEQ, 0);
 		bh_x_goto(x, local[i].marked);
@@ -513,15 +483,16 @@ static void with_epoch(struct maker *m)
 
 static void names(struct maker *m)
 {
-	static const char *const plain[] = { "quarantine", "repeat",      "reopen",     "fresh",
-					     "known",      "out",         "done",       "slow",
-					     "state",      "again",       "allow",      "renew",
-					     "untracked",  "stamp_start", "stamp_deny", "seal" };
+	static const char *const plain[] = { "quarantine",  "repeat",     "repeat_local",
+					     "fresh",       "known",      "done",
+					     "slow",        "state",      "again",
+					     "allow",       "renew",      "untracked",
+					     "stamp_start", "stamp_deny", "seal" };
 	static const struct pair *const pairs[] = {
-		&bh_chain_report, &bh_chain_report_ep, &bh_chain_report_host, &bh_chain_noted,
-		&bh_chain_fresh,  &bh_chain_fresh_ep,  &bh_chain_fresh_host,  &bh_chain_contract,
-		&bh_chain_again,  &bh_chain_again_ep,  &bh_chain_again_host,  &bh_chain_unjudged,
-		&bh_chain_watch,  &bh_chain_watched,   &bh_chain_midstream,
+		&bh_chain_report,   &bh_chain_report_ep,  &bh_chain_report_host, &bh_chain_fresh,
+		&bh_chain_fresh_ep, &bh_chain_fresh_host, &bh_chain_contract,    &bh_chain_again,
+		&bh_chain_again_ep, &bh_chain_again_host, &bh_chain_unjudged,    &bh_chain_watch,
+		&bh_chain_watched,  &bh_chain_midstream,
 	};
 	static const char *const counters[] = { COUNT_REFUSED, COUNT_KILLED, COUNT_QUEUED,
 						COUNT_UNWATCHED, COUNT_QUARANTINED };

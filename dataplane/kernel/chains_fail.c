@@ -31,7 +31,7 @@
  * A contract that lets such flows pass leaves the sub-state ADMIT, and the look-up goes on; only when the other direction
  * has not refused is it counted, logged and made the result UNSEEN:
  *
- *  first packets: ct mark result = ADMIT; goto out
+ *  first packets: ct mark result = ADMIT; back to `fresh`
  *  chain admit { ct mark result = ADMIT }	# all others: back to `again`
  *  chain admitted {
  *	1 in @grace: count; ct mark result = ADOPTED; goto allow
@@ -150,10 +150,10 @@ static void set_result(struct maker *m, uint32_t value)
 /* ---- first packets ---- */
 
 /* Ends a rule: the look-up goes on. */
-static void admit(struct maker *m, unsigned dir)
+static void admit(struct maker *m)
 {
 	set_result(m, BH_SUB_ADMIT);
-	bh_x_goto(&m->x, dir == IN ? "out" : "done");
+	bh_x_return(&m->x);
 }
 
 void bh_chain_no_start(struct maker *m, const char *chain, unsigned dir)
@@ -165,7 +165,7 @@ void bh_chain_no_start(struct maker *m, const char *chain, unsigned dir)
 		bh_chain_if_midstream(m);
 		if (grace) {
 			if_grace(m);
-			admit(m, dir);
+			admit(m);
 		} else {
 			bh_x_goto(x, bh_chain_midstream.name[dir]);
 		}
@@ -182,12 +182,10 @@ static void first_packets(struct maker *m, unsigned dir, unsigned kind)
 	} else {
 		bh_x_rule(x, chain);
 		bh_chain_if_midstream(m);
-		admit(m, dir);
+		admit(m);
 	}
 	bh_x_rule(x, chain);
-	bh_x_jump(x, kind == 1 ? "stamp_start" : "stamp_open");
-	bh_x_rule(x, chain);
-	bh_x_goto(x, dir == IN ? "out" : "inspect");
+	bh_x_goto(x, kind == 1 ? "stamp_start" : "stamp_open");
 }
 
 /* ---- all others ---- */

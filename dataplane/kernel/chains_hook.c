@@ -51,21 +51,12 @@ void bh_chain_log_drop(struct maker *m, const char *chain, const char *counter, 
 void bh_chain_hooks(struct maker *m)
 {
 	const struct bh_kernel_config *cfg = m->c->cfg;
-	struct bh_x *x = &m->x;
 
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_managed, "prerouting",
 			  m->f->nfproto == NFPROTO_IPV4 ? "guard_ip" : "guard_ip6");
 	bh_chain_if_group(m, NFT_META_IIFGROUP, cfg->group_quarantine, "prerouting", "quarantine");
 
 	bh_chain_log_drop(m, "quarantine", COUNT_QUARANTINED, LOG_QUARANTINE);
-
-	/* A verdict is one only for a flow under inspection; what else looks so is cleaned. */
-	bh_x_rule(x, "repeat");
-	bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
-	bh_x_return(x);
-	bh_x_rule(x, "repeat");
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_end(x);
 }
 
 void bh_chain_accept_nd(struct maker *m, const char *chain)

@@ -46,8 +46,8 @@ struct pair {
 
 extern const struct pair bh_chain_fresh, bh_chain_fresh_ep, bh_chain_fresh_host, bh_chain_again,
     bh_chain_again_ep, bh_chain_again_host, bh_chain_report, bh_chain_report_ep,
-    bh_chain_report_host, bh_chain_noted, bh_chain_no, bh_chain_contract, bh_chain_unjudged,
-    bh_chain_watch, bh_chain_watched, bh_chain_midstream;
+    bh_chain_report_host, bh_chain_no, bh_chain_contract, bh_chain_unjudged, bh_chain_watch,
+    bh_chain_watched, bh_chain_midstream;
 /* chains_fail.c: of contracts with BH_KWORD_BLIND, with BH_KWORD_UNSEEN, with both; first packets, all others. */
 #define BH_CHAIN_LENIENT 3
 extern const struct pair bh_chain_lenient[BH_CHAIN_LENIENT], bh_chain_unjudged_by[BH_CHAIN_LENIENT];
@@ -67,13 +67,13 @@ void bh_chain_if_subject(struct maker *m, unsigned dir, bool header);
 void bh_chain_if_syn(struct maker *m);
 /* The rule goes on for TCP that begins nothing: how it began was not seen, or it ends. */
 void bh_chain_if_midstream(struct maker *m);
-/* @chain: as if nothing had been decided about the flow, on to @to. */
-void bh_chain_reopen(struct maker *m, const char *chain, const char *to);
 /* ICMP errors pass with the flow that they speak of. */
 void bh_chain_accept_related(struct maker *m, const char *chain);
 /* Asks the cells of both sides by the conntrack tuples: a refusal does not come back. */
 void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again);
-/* The same, and what becomes of a flow that none refuses; ends @chain. */
+/* What becomes of a flow that neither direction refuses; ends @chain. */
+void bh_chain_not_refused(struct maker *m, const char *chain);
+/* Both. */
 void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again);
 
 /*
@@ -101,7 +101,7 @@ void bh_chain_untracked(struct maker *m);
 /* chains_local.c: between a container and its node. */
 void bh_chain_local_names(struct maker *m);
 void bh_chain_local(struct maker *m);
-/* The packet comes from the own node or is for it: on to @chain. */
+/* The packet comes from the own node or is for it: on to @to. */
 void bh_chain_if_local(struct maker *m, const char *chain, const char *to);
 
 /*

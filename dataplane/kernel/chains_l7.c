@@ -8,7 +8,7 @@
  * named its protocol.
  *
  *  chain l7 {
- *	meta mark & 0xff000000 == VMARK goto verdict
+ *	meta mark & 0xff000000 == VMARK goto sub_state	# { ct mark sub-state = meta mark's, OPEN stays; clean the mark, accept }
  *	ct state related, ICMP, of a subject: drop; "packet too big": accept; other: drop
  *	goto inspect }
  *  chain inspect {
@@ -23,11 +23,18 @@
  *
  * The worker's answer comes back by NF_REPEAT with a result in the mark, through the same base chain:
  *
+ *  chain repeat {
+ *	ct mark state INSPECT goto verdict
+ *	clean the mark }	# a verdict is one only for a flow under inspection
  *  chain verdict {
- *	a sub-state: goto sub_state		# { ct mark sub-state = meta mark's, OPEN stays; clean the mark, accept }
- *	ct mark result = meta mark result	# bit by bit: older kernels have no "or" of two registers
- *	jump again_in, again_eg			# the same question as for any flow, now with a result
- *	clean the mark, goto allow }
+ *	a sub-state: jump state		# of this epoch: l7, sub_state
+ *	a protocol: jump named		# ct mark result = meta mark's, bit by bit: older kernels have no "or" of two registers
+ *	jump again_in, again_eg		# the same question as for any flow, now with a result
+ *	a sub-state: jump state		# its contract of an earlier epoch stands in this one, too
+ *	clean the mark
+ *	ct mark result = ADMIT goto admitted
+ *	goto allow }
+ *  chain repeat_local, verdict_local: the same by again_in_host and again_eg_host, at input and output
  *
  * It names, the kernel decides: `again_*` finds the word of (contract . result), and what is refused here still wears
  * the mark and is killed at once.
@@ -65,9 +72,10 @@
 
 void bh_chain_l7_names(struct maker *m)
 {
-	static const char *const names[] = { "l7",        "verdict",     "sub_state",    "inspect",
-					     "handshake", "syn_data",    "to_queue",     "denied",
-					     "kill",      "kill_sender", "verdict_local" };
+	static const char *const names[] = {
+		"l7",        "verdict",  "verdict_local", "named",  "sub_state", "inspect",
+		"handshake", "syn_data", "to_queue",      "denied", "kill",      "kill_sender"
+	};
 
 	for (size_t i = 0; i < BH_ARRAY_SIZE(names); i++)
 		bh_batch_chain(m->x.b, m->x.family, names[i]);
@@ -132,7 +140,7 @@ static void inspect(struct maker *m)
 
 	bh_x_rule(x, "l7");
 	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_goto(x, "verdict");
+	bh_x_goto(x, "sub_state");
 	errors(m);
 	bh_x_rule(x, "l7");
 	bh_x_goto(x, "inspect");
@@ -224,17 +232,6 @@ static void to_queue(struct maker *m)
 	bh_x_drop(x);
 }
 
-/* The same question as for any flow, now with a result. */
-static void judged(struct maker *m, const char *chain, const struct pair *again)
-{
-	struct bh_x *x = &m->x;
-
-	bh_chain_ask_again(m, chain, again);
-	bh_x_rule(x, chain);
-	bh_x_mark(x, ~BH_MARK_OURS, 0);
-	bh_x_goto(x, "allow");
-}
-
 /* The bits of the packet's mark that @mask has, into the connection's. */
 static void take_result(struct maker *m, const char *chain, uint32_t mask)
 {
@@ -253,22 +250,49 @@ static void take_result(struct maker *m, const char *chain, uint32_t mask)
 	}
 }
 
+static void if_named(struct maker *m, const char *chain, bool named)
+{
+	bh_x_rule(&m->x, chain);
+	bh_x_if_mark(&m->x, BH_MARK_SUB_MASK, named ? NFT_CMP_NEQ : NFT_CMP_EQ, 0);
+}
+
 static void verdict(struct maker *m)
 {
+	static const struct {
+		const char *repeat, *verdict;
+		const struct pair *again;
+	} hooks[] = { { "repeat", "verdict", &bh_chain_again },
+		      { "repeat_local", "verdict_local", &bh_chain_again_host } };
 	struct bh_x *x = &m->x;
 
-	bh_x_rule(x, "verdict");
-	bh_x_if_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
-	bh_x_goto(x, "sub_state");
-	take_result(m, "verdict", BH_MARK_RESULT);
+	for (size_t i = 0; i < BH_ARRAY_SIZE(hooks); i++) {
+		const char *chain = hooks[i].verdict;
+
+		bh_x_rule(x, hooks[i].repeat);
+		bh_x_if_ct_mark(x, BH_MARK_STATE, NFT_CMP_EQ, BH_MARK_INSPECT);
+		bh_x_goto(x, chain);
+		bh_x_rule(x, hooks[i].repeat);
+		bh_x_mark(x, ~BH_MARK_OURS, 0);
+		bh_x_end(x);
+
+		if_named(m, chain, false);
+		bh_x_jump(x, "state");
+		if_named(m, chain, true);
+		bh_x_jump(x, "named");
+		bh_chain_ask_again(m, chain, hooks[i].again);
+		if_named(m, chain, false);
+		bh_x_jump(x, "state");
+		bh_x_rule(x, chain);
+		bh_x_mark(x, ~BH_MARK_OURS, 0);
+		bh_x_end(x);
+		bh_chain_not_refused(m, chain);
+	}
+	take_result(m, "named", BH_MARK_RESULT);
 	/* Which queue it takes is not the worker's to say. */
 	take_result(m, "sub_state", BH_MARK_SUB);
 	bh_x_rule(x, "sub_state");
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
 	bh_x_accept(x);
-	bh_chain_if_local(m, "verdict", "verdict_local");
-	judged(m, "verdict", &bh_chain_again);
-	judged(m, "verdict_local", &bh_chain_again_host);
 }
 
 static void tcp_flags_set(struct maker *m, uint8_t flags)

@@ -41,6 +41,7 @@
  * (contract . result of the flow), else (contract . 0), the word.
  */
 #include <arpa/inet.h>
+#include <linux/netfilter.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -224,20 +225,24 @@ static void report(struct maker *m, unsigned dir)
 static void level_rule(struct maker *m, enum place place, const char *chain, unsigned dir,
 		       unsigned peer, unsigned port)
 {
-	bool contracts = m->c->levels[dir] & BH_LEVEL_CONTRACT;
-	const char *no = bh_chain_no.name[dir];
+	const char *const contract[] = {
+		bh_chain_contract.name[dir],   bh_chain_watch.name[dir],
+		bh_chain_lenient[0].name[dir], bh_chain_lenient[1].name[dir],
+		bh_chain_lenient[2].name[dir],
+	};
 	char judge[OWN_NAME_SIZE], why[OWN_NAME_SIZE];
 	struct bh_x *x = &m->x;
 	struct bh_x_case cases[] = {
-		{ BH_WORD_ALLOW, NFT_GOTO, dir == IN ? "out" : "done" },
-		{ BH_WORD_ALLOW | BH_WORD_REPORT, NFT_GOTO, no },
+		{ BH_WORD_ALLOW, NFT_RETURN, NULL },
+		{ BH_WORD_ALLOW | BH_WORD_REPORT, NFT_RETURN, NULL },
 		{ BH_WORD_DROP, NFT_GOTO, own_name(WHY, dir, peer, port, why) },
 		{ BH_WORD_REJECT, NFT_GOTO, why },
-		{ BH_WORD_CONTRACT, NFT_GOTO, no },
-		{ BH_WORD_CONTRACT | BH_WORD_OPEN, NFT_GOTO, no },
-		{ BH_WORD_CONTRACT | BH_KWORD_BLIND, NFT_GOTO, no },
-		{ BH_WORD_CONTRACT | BH_KWORD_UNSEEN, NFT_GOTO, no },
-		{ BH_WORD_CONTRACT | BH_KWORD_BLIND | BH_KWORD_UNSEEN, NFT_GOTO, no },
+		/* There is no such cell before the level of contracts is in use. */
+		{ BH_WORD_CONTRACT, NF_DROP, NULL },
+		{ BH_WORD_CONTRACT | BH_WORD_OPEN, NF_DROP, NULL },
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND, NF_DROP, NULL },
+		{ BH_WORD_CONTRACT | BH_KWORD_UNSEEN, NF_DROP, NULL },
+		{ BH_WORD_CONTRACT | BH_KWORD_BLIND | BH_KWORD_UNSEEN, NF_DROP, NULL },
 	};
 
 	begin_level(m, chain, peer, port);
@@ -246,21 +251,15 @@ static void level_rule(struct maker *m, enum place place, const char *chain, uns
 		report(m, dir);
 		return;
 	}
-	if (place == AGAIN)
-		for (unsigned i = 0; i < 2; i++)
-			cases[i] = (struct bh_x_case){ cases[i].key, NFT_RETURN, NULL };
-	else if (m->c->levels[dir] & BH_LEVEL_REPORT)
-		cases[1].chain = bh_chain_noted.name[dir];
-	if (contracts && place == FRESH) {
-		cases[4].chain = bh_chain_contract.name[dir];
-		cases[5].chain = bh_chain_watch.name[dir];
-		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
-			cases[6 + i].chain = bh_chain_lenient[i].name[dir];
-	} else if (contracts) {
-		cases[4].chain = own_name(JUDGE, dir, peer, port, judge);
-		cases[5].chain = bh_chain_watched.name[dir];
-		for (unsigned i = 0; i < BH_CHAIN_LENIENT; i++)
-			cases[6 + i].chain = judge;
+	if (place == FRESH && (m->c->levels[dir] & BH_LEVEL_REPORT))
+		cases[1] = (struct bh_x_case){ cases[1].key, NFT_GOTO, bh_chain_report.name[dir] };
+	if (m->c->levels[dir] & BH_LEVEL_CONTRACT) {
+		own_name(JUDGE, dir, peer, port, judge);
+		for (unsigned i = 0; i < BH_ARRAY_SIZE(contract); i++)
+			cases[4 + i] = (struct bh_x_case){ cases[4 + i].key, NFT_GOTO,
+							   place == FRESH ? contract[i] : judge };
+		if (place == AGAIN)
+			cases[5].chain = bh_chain_watched.name[dir];
 	}
 	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
 }
@@ -318,7 +317,7 @@ static void place_chains(struct maker *m, enum place place, unsigned dir)
 	level_rules(m, place, ep, dir, endpoints | any);
 }
 
-/* Word of (contract . result), or of (contract . 0). */
+/* Word of (contract . result), or of (contract . 0), behind which comes what is refused. */
 static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigned peer,
 		       unsigned port, bool other)
 {
@@ -333,6 +332,10 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 
 	bh_x_rule(x, chain);
 	bh_x_comment(x, other ? "contract, any other result" : "contract, result");
+	/* That nobody looked, or that both ends were reset, is nobody's "any other protocol". */
+	if (other)
+		bh_x_if_ct_mark(x, BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT, NFT_CMP_NEQ,
+				BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT);
 	load_cell(m, dir, peer, port, false);
 	bh_x_imm(x, R_RESULT, zero, sizeof(zero));
 	bh_x_bits32(x, R_WORD, R_RESULT + 1, BH_WORD_NUMBER, 0);
@@ -340,7 +343,7 @@ static void judge_rule(struct maker *m, const char *chain, unsigned dir, unsigne
 		bh_x_ct_mark_bits(x, BH_MARK_RESULT, R_RESULT + 2);
 	}
 	load_word(m, BH_KSET_RESULT, R_RESULT);
-	bh_x_switch(x, R_VERDICT, cases, BH_ARRAY_SIZE(cases));
+	bh_x_switch(x, R_VERDICT, cases, other ? 2 : BH_ARRAY_SIZE(cases));
 }
 
 /* Of a flow that was not judged: by the fail modes of the contract. */
@@ -374,11 +377,6 @@ static void judge_chain(struct maker *m, unsigned dir, unsigned peer, unsigned p
 	bh_x_if_ct_mark(x, BH_MARK_SUB_MASK, NFT_CMP_EQ, 0);
 	bh_x_goto(x, bh_chain_unjudged.name[dir]);
 	judge_rule(m, name, dir, peer, port, false);
-	/* That nobody looked, or that both ends were reset, is nobody's "any other protocol". */
-	bh_x_rule(x, name);
-	bh_x_if_ct_mark(x, BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT, NFT_CMP_EQ,
-			BH_PROTO_RESERVED << BH_MARK_RESULT_SHIFT);
-	bh_x_goto(x, bh_chain_no.name[dir]);
 	judge_rule(m, name, dir, peer, port, true);
 	bh_x_rule(x, name);
 	bh_x_goto(x, bh_chain_no.name[dir]);

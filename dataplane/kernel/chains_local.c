@@ -24,8 +24,9 @@
  *	ct state invalid, untracked goto untracked
  *	ct state related, ICMP accept
  *	ct state established, nothing marked, existingConnections: keep: goto kept	# chains_fail.c
- *	ct direction original, ip saddr map @subj_eg != 0 goto fresh_eg_host
+ *	ct direction original, ip saddr map @subj_eg != 0 goto input_first
  *	goto again_local }
+ *  chain input_first { jump fresh_eg_host; goto done }
  *  chain output, output_new, output_subject: the same with daddr and fresh_in_host. What the node itself makes to end
  *  a flow must pass there before the flow is asked for:
  *	ct state related, untracked, TCP with RST accept	# of `reject` and `dup`
@@ -49,12 +50,12 @@
 #include "common/banned.h"
 
 static const struct {
-	const char *unmarked, *subject, *reopen;
+	const char *unmarked, *subject, *first;
 	unsigned
 	    dir; /* whose policies a connection that begins here asks: of who sends (EG), of who receives (IN) */
 } hooks[] = {
-	{ "input_new", "input_subject", "reopen_input", EG },
-	{ "output_new", "output_subject", "reopen_output", IN },
+	{ "input_new", "input_subject", "input_first", EG },
+	{ "output_new", "output_subject", "output_first", IN },
 };
 
 void bh_chain_local_names(struct maker *m)
@@ -64,7 +65,7 @@ void bh_chain_local_names(struct maker *m)
 	for (size_t i = 0; i < BH_ARRAY_SIZE(hooks); i++) {
 		bh_batch_chain(b, m->x.family, hooks[i].unmarked);
 		bh_batch_chain(b, m->x.family, hooks[i].subject);
-		bh_batch_chain(b, m->x.family, hooks[i].reopen);
+		bh_batch_chain(b, m->x.family, hooks[i].first);
 	}
 	bh_batch_chain(b, m->x.family, "slow_output");
 	bh_batch_chain(b, m->x.family, "slow_local");
@@ -114,7 +115,6 @@ static void hook(struct maker *m, size_t i)
 	const char *chain = hooks[i].unmarked;
 	struct bh_x *x = &m->x;
 
-	bh_chain_reopen(m, hooks[i].reopen, chain);
 	for (unsigned d = IN; d <= EG; d++) {
 		bh_x_rule(x, chain);
 		if_container(m, dir, d);
@@ -134,9 +134,15 @@ static void hook(struct maker *m, size_t i)
 	bh_x_rule(x, chain);
 	bh_x_if_ct_dir(x, ORIGINAL);
 	if_container(m, dir, dir);
-	bh_x_goto(x, bh_chain_fresh_host.name[dir]);
+	bh_x_goto(x, hooks[i].first);
 	bh_x_rule(x, chain);
 	bh_x_goto(x, "again_local");
+
+	chain = hooks[i].first;
+	bh_x_rule(x, chain);
+	bh_x_jump(x, bh_chain_fresh_host.name[dir]);
+	bh_x_rule(x, chain);
+	bh_x_goto(x, "done");
 }
 
 void bh_chain_local(struct maker *m)

@@ -27,9 +27,9 @@
  *	meta mark & 0xff000000 == VMARK goto denied	# { jump stamp_deny; goto kill }
  *	meta mark = 0
  *	meta mark = key map @cell
- *	ct state new goto refuse_in
- *	TCP SYN goto refuse_in
- *	goto strike_in }		# count, jump stamp_deny, log "bh:ci", drop
+ *	ct state established, related, no TCP goto strike_in
+ *	ct state established, related, TCP that begins nothing goto strike_in	# count, jump stamp_deny, log "bh:ci", drop
+ *	goto refuse_in }
  *  chain no_in { the same without a cell }
  *
  *  chain refuse_in {		# reject_in: the same, but the packet is answered
@@ -133,15 +133,19 @@ void bh_chain_refuse_end(struct maker *m, const char *chain, unsigned dir)
 {
 	struct bh_x *x = &m->x;
 
+	for (int tcp = 0; tcp < 2; tcp++) {
+		bh_x_rule(x, chain);
+		bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) |
+					NF_CT_STATE_BIT(IP_CT_RELATED));
+		if (tcp)
+			/* A SYN may begin anew on an entry of a connection that has ended. */
+			bh_chain_if_midstream(m);
+		else
+			bh_x_if_l4(x, NFT_CMP_NEQ, IPPROTO_TCP);
+		bh_x_goto(x, strike.name[dir]);
+	}
 	bh_x_rule(x, chain);
-	bh_x_if_ct_state(x, NF_CT_STATE_BIT(IP_CT_NEW));
 	bh_x_goto(x, refuse.name[dir]);
-	/* It begins, on an entry of a connection that has ended. */
-	bh_x_rule(x, chain);
-	bh_chain_if_syn(m);
-	bh_x_goto(x, refuse.name[dir]);
-	bh_x_rule(x, chain);
-	bh_x_goto(x, strike.name[dir]);
 }
 
 static void refusals(struct maker *m, unsigned dir)

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 /*
- * tests/unit/test_kernel_depth.c - no way through the chains of a table is longer than the kernel takes
+ * tests/unit/test_kernel_depth.c - ways through the chains of a table: none longer than the kernel takes, nor too many
  *
  * nft_chain_validate() follows gotos and jumps alike from every base chain, and refuses a table with EMLINK where that leads
  * through more than NFT_JUMP_STACK_SIZE chains. Which levels are in use is known at run time only, so all of them are
  * tried.
+ *
+ * Older kernels (6.1) do not remember where they were, and follow every way with each transaction that changes a rule: a
+ * chain that can be reached by ten ways is looked at ten times. A change of policy takes the longer there.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +36,7 @@ struct node {
 	char name[64];
 	bool base;
 	unsigned depth; /* of what it leads to, with itself; 0: not known yet */
+	uint64_t ways;  /* chains that are visited from here, with itself; 0: not known yet */
 	bool open;      /* on the way that is being followed */
 };
 
@@ -151,7 +156,20 @@ static void print_way(struct graph *g, size_t i)
 	}
 }
 
-static void longest_way(void **state)
+static uint64_t ways(struct graph *g, size_t i)
+{
+	uint64_t sum = 1;
+
+	if (g->nodes[i].ways > 0)
+		return g->nodes[i].ways;
+	for (size_t k = 0; k < g->n_edges; k++)
+		if (g->edges[k].from == i)
+			sum += ways(g, g->edges[k].to);
+	return g->nodes[i].ways = sum;
+}
+
+/* The chains of table @t into @g, which must be all zero. */
+static void follow(struct graph *g, unsigned t, uint64_t levels)
 {
 	static const struct bh_kernel_config config = { .table = "bulkhead",
 							.queue_base = 100,
@@ -164,23 +182,29 @@ static void longest_way(void **state)
 						    .exthdr_reset = true,
 						    .arp = true,
 						    .bridge = true };
+	bh_cleanup(bh_batch_done) struct bh_batch b;
+
+	bh_batch_init(&b, config.table);
+	bh_chains_make(&(struct bh_chains){ .b = &b,
+					    .cfg = &config,
+					    .caps = &caps,
+					    .family = bh_nfproto[t],
+					    .late = true,
+					    .levels = { levels, levels } });
+	assert_false(b.failed);
+	bh_batch_each(&b, see, g);
+}
+
+static void longest_way(void **state)
+{
 	bool ok = true;
 
 	(void)state;
 	for (unsigned t = 0; t < BH_TABLES; t++) {
-		bh_cleanup(bh_batch_done) struct bh_batch b;
 		bh_autofree struct graph *g = calloc(1, sizeof(*g));
 
 		assert_non_null(g);
-		bh_batch_init(&b, config.table);
-		bh_chains_make(&(struct bh_chains){ .b = &b,
-						    .cfg = &config,
-						    .caps = &caps,
-						    .family = bh_nfproto[t],
-						    .late = true,
-						    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL } });
-		assert_false(b.failed);
-		bh_batch_each(&b, see, g);
+		follow(g, t, BH_LEVEL_ALL);
 		for (size_t i = 0; i < g->n; i++) {
 			if (!g->nodes[i].base || depth(g, i) <= LONGEST)
 				continue;
@@ -193,10 +217,46 @@ static void longest_way(void **state)
 	assert_true(ok);
 }
 
+static void number_of_ways(void **state)
+{
+	const uint64_t some = bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_ANY) |
+			      bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_EXACT);
+	const uint64_t more = some | bh_level(BH_LEVEL_PEER_CLASS, BH_LEVEL_PORT_TCP) |
+			      bh_level(BH_LEVEL_PEER_ENDPOINT, BH_LEVEL_PORT_EXACT) |
+			      bh_level(BH_LEVEL_PEER_ANY, BH_LEVEL_PORT_EXACT);
+	const struct {
+		uint64_t levels, most;
+	} cases[] = {
+		{ some, 5000 },
+		{ some | BH_LEVEL_CONTRACT, 25000 },
+		{ more | BH_LEVEL_CONTRACT, 50000 },
+		{ BH_LEVEL_ALL, 500000 },
+	};
+
+	(void)state;
+	for (size_t c = 0; c < BH_ARRAY_SIZE(cases); c++) {
+		for (unsigned t = 0; t < BH_TABLES; t++) {
+			bh_autofree struct graph *g = calloc(1, sizeof(*g));
+			uint64_t sum = 0;
+
+			assert_non_null(g);
+			follow(g, t, cases[c].levels);
+			for (size_t i = 0; i < g->n; i++)
+				if (g->nodes[i].base)
+					sum += ways(g, i);
+			if (sum > cases[c].most)
+				fail_msg("levels %" PRIx64 ", table %u: %" PRIu64
+					 " visits, at most %" PRIu64,
+					 cases[c].levels, t, sum, cases[c].most);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(longest_way),
+		cmocka_unit_test(number_of_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
