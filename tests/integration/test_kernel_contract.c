@@ -415,6 +415,99 @@ static void unknown_flow_under_a_new_contract(void **state)
 	}
 }
 
+/* A packet of the client waits for the worker's answer, which comes when the caller says teller_go_on(). */
+static void waits(const struct conn *c, const char *text)
+{
+	bh_msec_t end = bh_clock_now() + slow(2000);
+	struct bh_kernel_counters before, now;
+	struct bh_err err = { .code = 0 };
+
+	no_error(bh_kernel_counters(s.k, &before, &err), &err);
+	teller_hold();
+	assert_int_equal(netlab_write(c->client, text, strlen(text)), strlen(text));
+	do
+		no_error(bh_kernel_counters(s.k, &now, &err), &err);
+	while (now.queued == before.queued && bh_clock_now() < end);
+	assert_true(now.queued > before.queued);
+}
+
+static void arrives(const struct conn *c, const char *text)
+{
+	char buf[128];
+
+	teller_go_on();
+	assert_int_equal(netlab_read(c->server, buf, sizeof(buf), 2000), strlen(text));
+	assert_memory_equal(buf, text, strlen(text));
+}
+
+/* @carries: the packet still has what was refused, so only its sender is told by it, the receiver when it speaks. */
+static void is_cut(struct conn *c, bool carries)
+{
+	char byte;
+
+	teller_go_on();
+	assert_int_equal(netlab_end_of(c->client, 3000), -ECONNRESET);
+	if (carries) {
+		assert_int_equal(netlab_read(c->server, &byte, 1, 50), -ETIMEDOUT);
+		assert_int_equal(netlab_write(c->server, "?", 1), 1);
+	}
+	assert_int_equal(netlab_end_of(c->server, 3000), -ECONNRESET);
+	close_conn(c);
+}
+
+/* The worker had seen a packet before the policy changed, and answers afterwards: what holds then, holds for it. */
+static void answers_of_an_earlier_epoch(void **state)
+{
+	struct bh_err err = { .code = 0 };
+
+	(void)state;
+	teller_start(QUEUE, 2);
+	BOTH
+	{
+		struct conn c;
+
+		/* The same contract: what was named is judged by it, and who wants to see more sees more. */
+		http_only();
+		c = open_conn(8001);
+		waits(&c, "CONFIRM");
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		arrives(&c, "CONFIRM");
+		waits(&c, "GET /");
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		arrives(&c, "GET /");
+		(void)teller_seen();
+		carries(c.server, c.client, "more");
+		assert_int_equal(teller_seen().packets, 0);
+		close_conn(&c);
+
+		c = open_conn(8001);
+		waits(&c, "SSH-2.0");
+		no_error(bh_kernel_bump(s.k, &err), &err);
+		is_cut(&c, false);
+
+		/* No contract any more. */
+		c = open_conn(8001);
+		waits(&c, "what is it");
+		begin();
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(2));
+		apply();
+		arrives(&c, "what is it");
+		carries(c.server, c.client, "whatever");
+		close_conn(&c);
+
+		/* Nobody any more, whatever it was. */
+		for (int named = 0; named < 2; named++) {
+			http_only();
+			c = open_conn(8001);
+			waits(&c, named ? "GET /" : "CONFIRM");
+			begin();
+			in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, DROP(2));
+			apply();
+			is_cut(&c, true);
+		}
+	}
+}
+
 static void foreign_table(const char *text)
 {
 	assert_int_equal(
@@ -583,6 +676,7 @@ int main(void)
 		cmocka_unit_test_teardown(policy_change_cuts, after),
 		cmocka_unit_test_teardown(known_protocols_are_judged_again, after),
 		cmocka_unit_test_teardown(unknown_flow_under_a_new_contract, after),
+		cmocka_unit_test_teardown(answers_of_an_earlier_epoch, after),
 		cmocka_unit_test_teardown(foreign_marks_are_kept, after),
 		cmocka_unit_test_teardown(restored_mark_is_no_verdict, after),
 		cmocka_unit_test_teardown(address_translation, after),

@@ -251,6 +251,16 @@ void teller_stop(void)
 	(void)teller_seen();
 }
 
+void teller_hold(void)
+{
+	(void)pthread_mutex_lock(&teller.lock);
+}
+
+void teller_go_on(void)
+{
+	(void)pthread_mutex_unlock(&teller.lock);
+}
+
 struct teller_seen teller_seen(void)
 {
 	struct teller_seen s;

@@ -23,6 +23,9 @@ void teller_start(uint16_t queue, uint16_t n);
 /* Takes the queues, holds at most @maxlen packets in each, and never answers. */
 void teller_hang(uint16_t queue, uint16_t n, uint32_t maxlen);
 void teller_stop(void); /* no harm if it does not run */
+/* From one to the other nothing is answered. */
+void teller_hold(void);
+void teller_go_on(void);
 
 struct teller_seen {
 	unsigned packets, bare, start, confirm, reply, results;
