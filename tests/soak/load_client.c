@@ -67,9 +67,21 @@ static void note_retransmissions(int fd)
 		counts[cfg.kind][C_RETRANS] += info.tcpi_total_retrans;
 }
 
+/* In host byte order; 0: none. */
+static unsigned own_port(int fd)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_UNSPEC };
+	socklen_t len = sizeof(sa);
+
+	/* It stands in the same place in both families. */
+	(void)getsockname(fd, (struct sockaddr *)&sa, &len);
+	return ntohs(sa.sin6_port);
+}
+
 /* The end of a connection; @why: NULL: as it should be. */
 static void end(struct slot *s, const char *why, int error)
 {
+	unsigned port = own_port(s->fd);
 	uint64_t now = now_ns();
 
 	note_retransmissions(s->fd);
@@ -77,9 +89,9 @@ static void end(struct slot *s, const char *why, int error)
 	if (why && cfg.expect != NO) {
 		if (cfg.expect == YES)
 			counts[cfg.kind][C_LOST]++;
-		printf("failed %u %llu %llu %s: %s, %llu sent, %llu answered\n", cfg.kind,
-		       (unsigned long long)s->begun, (unsigned long long)now, why, strerror(error),
-		       (unsigned long long)s->sent, (unsigned long long)s->got);
+		printf("failed %u %llu %llu port %u %s: %s, %llu sent, %llu answered\n", cfg.kind,
+		       (unsigned long long)s->begun, (unsigned long long)now, port, why,
+		       strerror(error), (unsigned long long)s->sent, (unsigned long long)s->got);
 	} else if (cfg.expect == EITHER) {
 		printf("worked %u %llu %llu\n", cfg.kind, (unsigned long long)s->begun,
 		       (unsigned long long)now);

@@ -5,6 +5,7 @@ is a line of its output. Times are of CLOCK_MONOTONIC in nanoseconds, as time.mo
 """
 import http.client
 import json
+import re
 import shutil
 import socket
 import struct
@@ -176,6 +177,12 @@ class Scene:
     def count(self, name, family):
         return self.processes[f"{name} {family}"].rows()[KINDS[name, family]]
 
+    def turned_connections(self):
+        """{(family, port of the client)} of connections that conntrack takes for the server's own."""
+        return {(family, int(m[1])) for family in (4, 6) for m in re.finditer(
+            rf"^tcp [^=]* src={self.server.addrs[family]} dst=\S+ sport=\d+ dport=(\d+) ",
+            self.host.netns.run("conntrack", "-L", "-f", f"ipv{family}", "-p", "tcp").stdout, re.M)}
+
     def stop_load(self):
         clients = [p for name, p in self.processes.items() if name not in ("server", "sniffer")]
         for group in (clients, [self.processes["sniffer"], self.processes["server"]]):
@@ -183,6 +190,7 @@ class Scene:
                 process.stop()
             for process in group:
                 process.wait()
+        self.turned = self.turned_connections()
 
     def keep(self, folder):
         folder = Path(folder)

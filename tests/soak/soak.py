@@ -9,7 +9,7 @@ import disturb
 from scene import CHANGES, CHANGING_LONG, KINDS, NICE, REFUSED, SNIFFED, WORKS, Scene
 
 MS = 1_000_000
-FAILED = re.compile(r"failed (\d+) (\d+) (\d+) (.*)")
+FAILED = re.compile(r"failed (\d+) (\d+) (\d+) port (\d+) (.*)")
 WORKED = re.compile(r"worked (\d+) (\d+) (\d+)")
 ARRIVED = re.compile(r"arrived (\d+) (\d+) (\d+) (l4 (\d+) ports (\d+ \d+) flags (\w+) payload (\d+))")
 RST = 4
@@ -49,7 +49,7 @@ class Judgement:
         for name, process in self.scene.processes.items():
             for line in process.lines() if name not in ("server", "sniffer") else ():
                 if m := FAILED.match(line):
-                    failed.append((int(m[1]), int(m[2]), int(m[3]), m[4]))
+                    failed.append((int(m[1]), int(m[2]), int(m[3]), int(m[4]), m[5]))
                 elif m := WORKED.match(line):
                     worked.append((int(m[1]), int(m[2]), int(m[3])))
         return failed, worked
@@ -70,13 +70,15 @@ class Judgement:
         """{kind: lost} of those that must work; what is excused is counted elsewhere."""
         names = {kind: key for key, kind in KINDS.items()}
         counts = dict.fromkeys(KINDS, 0)
-        for kind, begun, end, why in self.failed:
+        for kind, begun, end, port, why in self.failed:
             name, family = names[kind]
             if name in CHANGES and not any(a < begun and end < b for a, b in self.spans[True]):
                 continue
-            # Conntrack keeps those that are cut then, refused, and who comes back by the same ports meets them.
+            # Without tables nobody follows connections. Those that ended then are still there for conntrack, those that it
+            # meets again may be the server's for it: who comes back by their ports meets them (docs/operations.md).
+            after = any(end > a for a, _ in self.done.orphan_gaps)
             if overlaps(self.done.orphan_gaps, begun, end) or \
-                    (name == "short, contract" and any(end > a for a, _ in self.done.orphan_gaps)):
+                    (after and (name == "short, contract" or (family, port) in self.scene.turned)):
                 self.excused["orphan"] += 1
             elif name == "short, contract" and overlaps(self.done.worker_gaps, begun, end):
                 self.excused["worker"] += 1
