@@ -451,7 +451,7 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 	if (r == 0)
 		r = bh_nflog_open(a->cfg.nflog_group, &a->nflog, err);
 	if (r == 0)
-		r = bh_kernel_start(a->kernel, &a->adopted, err);
+		r = bh_kernel_take_over(a->kernel, &a->adopted, err);
 	return r;
 }
 
@@ -503,11 +503,19 @@ static int start_reconcile(struct bh_agent *a, struct bh_err *err)
 	if (r < 0)
 		return r;
 	seen = bh_agent_last_seen(a);
-	bh_agent_find_unheard(a);
+	if (a->adopted)
+		bh_agent_find_unheard(a);
 	/* What fails here is tried again by itself, and said in status. */
 	(void)!bh_reconcile_now(a->rc, NULL);
-	if (!a->adopted && seen > 0)
+	if (a->adopted)
+		return 0;
+	/* What is in quarantine stays there, whatever may be wrong with the policies. */
+	r = bh_kernel_make(a->kernel, err);
+	if (r < 0)
+		return r;
+	if (seen > 0)
 		tell_gone(a, (bh_clock_wall_us() - seen) / 1000);
+	bh_agent_find_unheard(a);
 	return 0;
 }
 

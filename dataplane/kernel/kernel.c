@@ -127,14 +127,14 @@ unsigned bh_kernel_epoch(const struct bh_kernel *k)
 
 /* ---- start ---- */
 
-/* All tables anew, with the elements and levels of k->now and k->epoch. */
+/* All tables anew, with the elements and levels of k->now and k->epoch. @change: counts them; may be NULL. */
 static int build(struct bh_kernel *k, const struct bh_found *found, unsigned grace_sec,
-		 struct bh_err *err)
+		 struct bh_kernel_change *change, struct bh_err *err)
 {
 	const struct bh_commenter say = bh_kernel_commenter(k, k->rs);
 	bh_cleanup(bh_projection_done) struct bh_projection guard = { .n = 0 };
 	const struct bh_projection none = { .n = 0 };
-	struct bh_kernel_change change;
+	struct bh_kernel_change ignored = { .changed = false };
 	uint32_t state[BH_STATE_COUNT];
 	struct bh_batch b;
 	int r = bh_guard_held_elems(&k->guard, &k->caps, &guard);
@@ -161,14 +161,16 @@ static int build(struct bh_kernel *k, const struct bh_found *found, unsigned gra
 		if (grace_sec > 0)
 			bh_sets_grace(&b, bh_nfproto[f], grace_sec);
 	}
-	bh_kernel_diff(&b, &none, &k->now, &say, &change);
-	bh_kernel_diff(&b, &none, &guard, &say, &change);
+	bh_kernel_diff(&b, &none, &k->now, &say, change ? change : &ignored);
+	bh_kernel_diff(&b, &none, &guard, &say, change ? change : &ignored);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r == -EPERM)
 		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
-	if (r < 0)
+	if (r < 0) {
+		bh_caps_explain(&k->nl, k->table, r, err);
 		return r;
+	}
 	/* A kernel that gives rules back in other words than those we know is not to be repaired for ever. */
 	k->blind = false;
 	k->blind = bh_read_chains_check(k, NULL) == -ESTALE;
@@ -199,26 +201,29 @@ static int free_epoch(uint8_t mark_down, unsigned *ret)
 	return -ENOENT;
 }
 
-/* With an epoch that stands in no mark: whatever is in the place of ours now means nothing. */
+/*
+ * With an epoch that stands in no mark: whatever is in the place of ours now means nothing. If all are in use, those of
+ * the one that is taken must be decided again by a bump: change->needs_bump.
+ */
 static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, unsigned grace_sec,
-			  struct bh_err *err)
+			  struct bh_kernel_change *change, struct bh_err *err)
 {
 	uint64_t used;
 	int r;
 
 	r = free_epoch(k->cfg.mark_down, &k->epoch);
 	if (r == 0)
-		return build(k, found, grace_sec, err);
+		return build(k, found, grace_sec, change, err);
 	if (r != -ENOENT)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
 	r = bh_ct_epochs(&k->nl, k->cfg.mark_down, &used);
 	if (r < 0)
 		return bh_err_set(err, r, "cannot list the connections: %s", strerror(-r));
-	/* If all are in use, those of the one that is taken are decided again by the bump of the first apply. */
 	k->epoch = 0;
 	while (k->epoch < BH_EPOCH_MAX && (used >> k->epoch & 1))
 		k->epoch++;
-	r = build(k, found, grace_sec, err);
+	change->needs_bump |= used >> k->epoch & 1;
+	r = build(k, found, grace_sec, change, err);
 	if (r < 0)
 		return r;
 	if (used == 0)
@@ -230,12 +235,29 @@ static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, uns
 		     : 0;
 }
 
-static int build_new(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
+int bh_kernel_build(struct bh_kernel *k, struct bh_kernel_change *change, struct bh_err *err)
 {
-	bh_projection_done(&k->now);
-	bh_guard_held_done(&k->guard);
+	struct bh_found found;
+	int r = bh_read_tables(k, &found, err);
+
+	if (r == 0)
+		r = build_unmarked(k, &found, k->cfg.grace_sec, change, err);
+	if (r < 0)
+		return r;
+	change->changed = true;
+	k->started = true;
+	return 0;
+}
+
+int bh_kernel_make(struct bh_kernel *k, struct bh_err *err)
+{
+	/* Who applies later brings the bump with it. */
+	struct bh_kernel_change change = { .changed = false };
+
+	if (k->started)
+		return 0;
 	k->untouched = true;
-	return build_unmarked(k, found, k->cfg.grace_sec, err);
+	return bh_kernel_build(k, &change, err);
 }
 
 /* Is what was found ours, in a format that we read? */
@@ -329,11 +351,12 @@ int bh_kernel_doubt(struct bh_kernel *k, struct bh_err *err)
  */
 static int build_moved(struct bh_kernel *k, struct bh_found *found, struct bh_err *err)
 {
+	struct bh_kernel_change change = { .changed = false };
 	const bool keep = k->cfg.keep;
 	int r;
 
 	k->cfg.keep = false;
-	r = build_unmarked(k, found, 0, err);
+	r = build_unmarked(k, found, 0, &change, err);
 	for (unsigned f = 0; f < BH_FAMILIES; f++)
 		bh_kernel_state_of(k, f, found->state[f]);
 	k->cfg.keep = keep;
@@ -354,21 +377,18 @@ static int repair(struct bh_kernel *k, struct bh_err *err)
 			   ? bh_err_set(err, r, "cannot read table %s: %s", k->table, strerror(-r))
 			   : 0;
 	r = bh_read_tables(k, &found, err);
-	return r < 0 ? r : build(k, &found, 0, err);
+	return r < 0 ? r : build(k, &found, 0, NULL, err);
 }
 
-int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
+int bh_kernel_take_over(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 {
 	struct bh_found found;
 	int r;
 
 	k->tidied = BH_TIDIED_NONE;
-	if (k->started) {
-		*ret_adopted = true;
-		return repair(k, err);
-	}
 	bh_projection_done(&k->now);
 	k->rs = bh_ruleset_free(k->rs);
+	*ret_adopted = false;
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;
@@ -377,24 +397,36 @@ int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
 		if (r < 0)
 			return r;
 	}
+	k->ready = true;
 	if (!is_readable(k, &found) ||
 	    bh_read_elements(k, &found, found.state[0][BH_STATE_FORMAT], true, &k->now) < 0 ||
 	    bh_guard_take(&k->now, &k->guard) < 0) {
-		*ret_adopted = false;
-		r = build_new(k, &found, err);
-	} else {
-		*ret_adopted = true;
-		take_state(k, &found);
-		if (found.state[0][BH_STATE_MARK_DOWN] != k->cfg.mark_down)
-			r = build_moved(k, &found, err);
-		else
-			r = has_our_chains(k, &found) ? take_keep(k, &found, err)
-						      : build(k, &found, 0, err);
+		bh_projection_done(&k->now);
+		bh_guard_held_done(&k->guard);
+		return 0;
 	}
-	if (r < 0)
-		return r;
-	k->started = true;
-	return 0;
+	*ret_adopted = true;
+	take_state(k, &found);
+	if (found.state[0][BH_STATE_MARK_DOWN] != k->cfg.mark_down)
+		r = build_moved(k, &found, err);
+	else
+		r = has_our_chains(k, &found) ? take_keep(k, &found, err)
+					      : build(k, &found, 0, NULL, err);
+	k->started = r == 0;
+	return r;
+}
+
+int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err)
+{
+	int r;
+
+	if (k->started) {
+		k->tidied = BH_TIDIED_NONE;
+		*ret_adopted = true;
+		return repair(k, err);
+	}
+	r = bh_kernel_take_over(k, ret_adopted, err);
+	return r < 0 ? r : bh_kernel_make(k, err);
 }
 
 /* ---- looking after ---- */

@@ -6,7 +6,10 @@
  * elements of data maps and sets. Everything goes by libnftnl over libmnl, one sendmsg(2) a transaction. chains.c explains the
  * chains, projection.c what a rule set becomes, transaction.c how it gets there.
  *
- *	open -> start (adopt what is there, or build) -> { apply -> bump } ... -> close
+ *	open -> take_over -> { apply -> bump } ... -> close
+ *
+ * Where nothing can be taken over, the first apply makes the tables, together with what it brings: for as long as that takes
+ * nothing is enforced. make() makes them without it, start() is take_over() and make().
  *
  * close leaves the rules in force: an agent that stops or dies does not open the host.
  *
@@ -63,18 +66,27 @@ BH_DEFINE_CLEANUP(struct bh_kernel, bh_kernel_close);
 const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
 
 /**
- * bh_kernel_start() - Take over tables that are there, or make them
+ * bh_kernel_take_over() - Take over tables that are there
  *
- * Tables of our name and format are read back and kept: flows, marks and elements stay as they are. Tables
- * of another format or with other chains than ours are replaced in one transaction. New tables hold
- * only the quarantine and let everything else pass until the first apply.
+ * Tables of our name and format are read back and kept: flows, marks and elements stay as they are. Such with
+ * other chains than ours are made anew in one transaction. Of tables in a format that nobody can read the first apply, or
+ * bh_kernel_make(), makes new ones.
+ *
+ * *@ret_adopted: true if tables were taken over.
+ * Return: 0, -EPERM (a table of that name is owned by somebody else), a negative errno of the kernel
+ */
+int bh_kernel_take_over(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err) bh_must_check;
+/*
+ * If there are none yet: new tables, which hold only the quarantine and let everything else pass until the first apply.
+ */
+int bh_kernel_make(struct bh_kernel *k, struct bh_err *err) bh_must_check;
+
+/**
+ * bh_kernel_start() - Take over tables that are there, or make them
  *
  * Called again, it repairs: if the tables do not stand as they were left (bh_kernel_verify()), they are made
  * as they were, in one transaction. A bump should follow, because what others put there may have decided, and, with
  * cfg.keep, bh_kernel_doubt() before it.
- *
- * *@ret_adopted: true if tables were taken over.
- * Return: 0, -EPERM (a table of that name is owned by somebody else), a negative errno of the kernel
  */
 int bh_kernel_start(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err) bh_must_check;
 

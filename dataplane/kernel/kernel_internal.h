@@ -28,7 +28,8 @@ struct bh_kernel {
 	struct bh_kernel_caps caps;
 	struct bh_nl nl; /* owns the tables: every change goes through it */
 	int monitor;
-	bool started;
+	bool ready;   /* what could be taken over was: the next apply may make what is not there */
+	bool started; /* the tables stand */
 	bool untouched; /* new tables: nothing was applied yet */
 	bool late;      /* the tables have the chains of bh_chains_late(), and keep them */
 	unsigned epoch;
@@ -74,6 +75,9 @@ static inline bool bh_kernel_has(const struct bh_kernel *k, unsigned table)
 int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *ret,
 		  struct bh_err *err) bh_must_check;
 
+/* The tables could not be made: says in @err what the kernel lacks, if it is that. */
+void bh_caps_explain(struct bh_nl *nl, const char *table, int error, struct bh_err *err);
+
 /* read.c */
 int bh_read_tables(struct bh_kernel *k, struct bh_found *ret, struct bh_err *err) bh_must_check;
 /* @families: 1 << index of those that are read. -ENOENT: a map is missing; -ESTALE: it holds what we never put there. */
@@ -87,6 +91,10 @@ typedef void (*bh_read_fn)(void *arg, const char *text);
 int bh_read_chains(struct bh_kernel *k, bh_read_fn fn, void *arg, struct bh_err *err) bh_must_check;
 /* Chains and rules as they should be? 0, -ESTALE with the first that is not. */
 int bh_read_chains_check(struct bh_kernel *k, struct bh_err *err) bh_must_check;
+
+/* kernel.c: the tables anew, with what k->now and k->guard have. needs_bump of @change: some marks mean something. */
+int bh_kernel_build(struct bh_kernel *k, struct bh_kernel_change *change, struct bh_err *err)
+    bh_must_check;
 
 /* transaction.c: what the chains of a family depend on now. */
 struct bh_chains bh_kernel_chains(struct bh_kernel *k, struct bh_batch *b, unsigned family);

@@ -11,7 +11,8 @@
  * A flow is decided once in an epoch. What only adds something that nobody could have been decided by needs no new
  * epoch: an address that was not known, as a peer or a subject; cells of a subject class that had none
  * in that direction (its addresses were closed); results of a contract that was not there. Everything else
- * does. So does the first apply to new tables: until then all was let through.
+ * does. So does the first apply to empty tables: until then all was let through. Tables that are made with it begin with
+ * an epoch in which nothing was decided (kernel.c).
  */
 #include <arpa/inet.h>
 #include <string.h>
@@ -420,29 +421,49 @@ static void step_keep(struct bh_kernel *k, struct bh_ruleset *rs, struct step *s
 	k->late = k->late || bh_projection_is_open(&k->now);
 }
 
+/* There are no tables: they come with what is to be in them. */
+static int step_build(struct bh_kernel *k, struct bh_ruleset *rs, struct step *s,
+		      struct bh_kernel_change *change, struct bh_err *err)
+{
+	int r;
+
+	step_keep(k, rs, s);
+	r = bh_kernel_build(k, change, err);
+	if (r == 0)
+		return 0;
+	bh_projection_done(&k->now);
+	bh_guard_held_done(&k->guard);
+	k->rs = bh_ruleset_free(k->rs);
+	k->late = false;
+	return r;
+}
+
 int bh_kernel_apply(struct bh_kernel *k, struct bh_ruleset *rs, const struct bh_addr_class *addrs,
 		    size_t n_addrs, const struct bh_guard *guard, size_t n_guard,
 		    struct bh_kernel_change *ret, struct bh_err *err)
 {
 	struct bh_kernel_change change = { .needs_bump = k->untouched };
+	const bool stood = k->started;
 	/* Whoever fails is told again. */
 	struct step s = { .patched = false, .renamed = k->renamed };
 	int r;
 
 	k->renamed = (struct bh_buf)BH_BUF_INIT;
 	*ret = (struct bh_kernel_change){ .changed = false };
-	r = k->started ? step_rules(k, rs, addrs, n_addrs, &s, err)
-		       : bh_err_set(err, -EINVAL, "the tables were not started");
+	r = k->ready ? step_rules(k, rs, addrs, n_addrs, &s, err)
+		     : bh_err_set(err, -EINVAL, "what is there was not taken over");
 	if (r == 0)
 		r = step_guard(k, guard, n_guard, &s, err);
 	if (r == 0) {
-		r = step_send(k, rs, &s, &change, err);
+		r = stood ? step_send(k, rs, &s, &change, err)
+			  : step_build(k, rs, &s, &change, err);
 		if (r < 0)
 			r = bh_err_wrap(err, r, "revision %llu is not in force",
 					(unsigned long long)bh_ruleset_revision(rs));
 	}
 	if (r == 0) {
-		step_keep(k, rs, &s);
+		if (stood)
+			step_keep(k, rs, &s);
 		*ret = change;
 	}
 	step_done(&s);
