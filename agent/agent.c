@@ -422,13 +422,8 @@ static int start_endpoints(struct bh_agent *a, struct bh_err *err)
 	return r;
 }
 
-static int start_dataplane(struct bh_agent *a, struct bh_err *err)
+static int open_kernel(struct bh_agent *a, struct bh_err *err)
 {
-	struct bh_pool_config pool = { .run_dir = a->cfg.run_dir,
-				       .worker_bin = a->cfg.worker_program,
-				       .queue_base = a->cfg.queue_base,
-				       .n = a->cfg.workers,
-				       .engine = BH_ENGINE_CONFIG_DEFAULT };
 	struct bh_kernel_config kernel = { .table = a->cfg.table,
 					   .queue_base = a->cfg.queue_base,
 					   .n_queues = a->cfg.workers,
@@ -439,19 +434,27 @@ static int start_dataplane(struct bh_agent *a, struct bh_err *err)
 					   .comments = a->cfg.comments,
 					   .keep = a->cfg.keep_connections,
 					   .grace_sec = a->cfg.midstream_grace };
+
+	return bh_kernel_open(&kernel, &a->kernel, err);
+}
+
+static int start_dataplane(struct bh_agent *a, struct bh_err *err)
+{
+	struct bh_pool_config pool = { .run_dir = a->cfg.run_dir,
+				       .worker_bin = a->cfg.worker_program,
+				       .queue_base = a->cfg.queue_base,
+				       .n = a->cfg.workers,
+				       .engine = BH_ENGINE_CONFIG_DEFAULT };
 	int r;
 
 	pool.engine.mark_down = a->cfg.mark_down;
-	r = bh_kernel_open(&kernel, &a->kernel, err);
-
+	r = bh_nflog_open(a->cfg.nflog_group, &a->nflog, err);
+	if (r == 0)
+		r = bh_kernel_take_over(a->kernel, &a->adopted, err);
 	if (r == 0)
 		r = bh_pool_new(a->loop, &pool, &pool_ops, a, &a->pool, err);
 	if (r == 0)
 		r = bh_pool_start(a->pool, err);
-	if (r == 0)
-		r = bh_nflog_open(a->cfg.nflog_group, &a->nflog, err);
-	if (r == 0)
-		r = bh_kernel_take_over(a->kernel, &a->adopted, err);
 	return r;
 }
 
@@ -550,6 +553,8 @@ int bh_agent_start(struct bh_agent *a, struct bh_err *err)
 		r = take_lock(a->cfg.state_dir, "lock", &a->state_lock, err);
 	if (r == 0)
 		r = start_loop(a, err);
+	if (r == 0)
+		r = open_kernel(a, err);
 	if (r == 0)
 		r = start_store(a, err);
 	if (r == 0)

@@ -610,10 +610,23 @@ static void hash_msg(const struct nlmsghdr *h, void *arg)
 	*sum = bh_siphash(&mix, sizeof(mix), &key) ^ h->nlmsg_type;
 }
 
+/* Every way to name a peer and every way to name a port: what is made for one pair is made for all. */
+static uint64_t levels_of_each_kind(void)
+{
+	uint64_t levels = BH_LEVEL_CONTRACT | BH_LEVEL_REPORT | BH_LEVEL_OPEN;
+
+	for (unsigned peer = 0; peer < BH_LEVEL_PEER_COUNT; peer++)
+		levels |= bh_level((enum bh_level_peer)peer, BH_LEVEL_PORT_ANY);
+	for (unsigned port = 0; port < BH_LEVEL_PORT_COUNT; port++)
+		levels |= bh_level(BH_LEVEL_PEER_CLASS, (enum bh_level_port)port);
+	return levels;
+}
+
 uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kernel_caps *caps)
 {
 	const uint8_t families[] = { NFPROTO_IPV4, NFPROTO_IPV6, caps->arp ? NFPROTO_ARP : 0,
 				     caps->bridge ? NFPROTO_BRIDGE : 0 };
+	const uint64_t levels = levels_of_each_kind();
 	uint64_t sum = 0;
 	struct bh_batch b;
 
@@ -626,7 +639,7 @@ uint64_t bh_chains_hash(const struct bh_kernel_config *cfg, const struct bh_kern
 			    .caps = caps,
 			    .family = families[i],
 			    .late = true,
-			    .levels = { BH_LEVEL_ALL, BH_LEVEL_ALL },
+			    .levels = { levels, levels },
 			});
 	bh_batch_each(&b, hash_msg, &sum);
 	if (b.failed)

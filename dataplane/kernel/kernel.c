@@ -71,13 +71,10 @@ static int init(struct bh_kernel *k, const struct bh_kernel_config *cfg, struct 
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	r = bh_nl_open(&k->nl, err);
 	if (r == 0)
-		r = bh_caps_probe(&k->nl, k->table, &k->caps, err);
-	if (r == 0)
 		r = bh_monitor_open(k->nl.portid, &k->monitor, err);
-	if (r < 0)
-		return r;
-	k->chains_hash = bh_chains_hash(&k->cfg, &k->caps);
-	return k->chains_hash == 0 ? bh_err_set(err, -ENOMEM, "out of memory") : 0;
+	if (r == 0)
+		bh_ahead_begin(k);
+	return r;
 }
 
 int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
@@ -104,6 +101,7 @@ struct bh_kernel *bh_kernel_close(struct bh_kernel *k)
 {
 	if (!k)
 		return NULL;
+	bh_ahead_end(k);
 	bh_closep(&k->monitor);
 	bh_nl_close(&k->nl);
 	bh_projection_done(&k->now);
@@ -178,30 +176,6 @@ static int build(struct bh_kernel *k, const struct bh_found *found, unsigned gra
 }
 
 /*
- * Where there was an earlier agent, everything is open until we are through: as few connections as possible are read,
- * and none is changed. A bump cleans each block before it comes to it, so that it is enough that an epoch and the rest
- * of its block stand in no mark. Not the whole first block: to the kernel's filter, connections without a mark are in it.
- * -ENOENT: there is no such epoch.
- */
-static int free_epoch(uint8_t mark_down, unsigned *ret)
-{
-	for (unsigned n = BH_EPOCH_BLOCK; n > 1; n /= 2) {
-		for (unsigned first = BH_EPOCH_BLOCK - n; first < EPOCHS; first += BH_EPOCH_BLOCK) {
-			bool has = true;
-			int r = first == 0 ? 0 : bh_ct_has_epochs(mark_down, first, n, &has);
-
-			if (r < 0)
-				return r;
-			if (has)
-				continue;
-			*ret = first;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-/*
  * With an epoch that stands in no mark: whatever is in the place of ours now means nothing. If all are in use, those of
  * the one that is taken must be decided again by a bump: change->needs_bump.
  */
@@ -211,7 +185,7 @@ static int build_unmarked(struct bh_kernel *k, const struct bh_found *found, uns
 	uint64_t used;
 	int r;
 
-	r = free_epoch(k->cfg.mark_down, &k->epoch);
+	r = bh_ahead_epoch(k);
 	if (r == 0)
 		return build(k, found, grace_sec, change, err);
 	if (r != -ENOENT)
@@ -389,7 +363,9 @@ int bh_kernel_take_over(struct bh_kernel *k, bool *ret_adopted, struct bh_err *e
 	bh_projection_done(&k->now);
 	k->rs = bh_ruleset_free(k->rs);
 	*ret_adopted = false;
-	r = bh_read_tables(k, &found, err);
+	r = bh_ahead_caps(k, err);
+	if (r == 0)
+		r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;
 	if (found.exists[0] || found.exists[1] || found.exists[2] || found.exists[3]) {
@@ -587,6 +563,7 @@ int bh_kernel_teardown(struct bh_kernel *k, struct bh_err *err)
 	struct bh_batch b;
 	int r;
 
+	bh_ahead_end(k);
 	r = bh_read_tables(k, &found, err);
 	if (r < 0)
 		return r;

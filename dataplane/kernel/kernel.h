@@ -58,11 +58,12 @@ struct bh_kernel_caps {
 	bool bridge;        /* tables of the family bridge: the guard sees ports of bridges */
 };
 
-/* @cfg is copied. -EPERM without CAP_NET_ADMIN; -ENOTSUP with what is missing. */
+/* @cfg is copied. What the kernel can do is found out meanwhile; bh_kernel_take_over() waits for it. */
 int bh_kernel_open(const struct bh_kernel_config *cfg, struct bh_kernel **ret, struct bh_err *err)
     bh_must_check;
 struct bh_kernel *bh_kernel_close(struct bh_kernel *k);
 BH_DEFINE_CLEANUP(struct bh_kernel, bh_kernel_close);
+/* Known when it has been taken over. */
 const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
 
 /**
@@ -73,7 +74,8 @@ const struct bh_kernel_caps *bh_kernel_caps_get(const struct bh_kernel *k);
  * bh_kernel_make(), makes new ones.
  *
  * *@ret_adopted: true if tables were taken over.
- * Return: 0, -EPERM (a table of that name is owned by somebody else), a negative errno of the kernel
+ * Return: 0, -EPERM (no CAP_NET_ADMIN, or a table of that name is owned by somebody else), -ENOTSUP with what the kernel
+ * lacks, a negative errno of the kernel
  */
 int bh_kernel_take_over(struct bh_kernel *k, bool *ret_adopted, struct bh_err *err) bh_must_check;
 /*

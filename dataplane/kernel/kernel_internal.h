@@ -7,6 +7,8 @@
 #ifndef BH_DATAPLANE_KERNEL_KERNEL_INTERNAL_H
 #define BH_DATAPLANE_KERNEL_KERNEL_INTERNAL_H
 
+#include <pthread.h>
+
 #include "dataplane/kernel/batch.h"
 #include "dataplane/kernel/chains.h"
 #include "dataplane/kernel/guard.h"
@@ -28,6 +30,16 @@ struct bh_kernel {
 	struct bh_kernel_caps caps;
 	struct bh_nl nl; /* owns the tables: every change goes through it */
 	int monitor;
+	struct {
+		struct bh_ahead_thread {
+			bool running;
+			pthread_t thread;
+		} probe, epochs;
+		int caps_r, epoch_r;
+		struct bh_err err; /* of caps_r */
+		bool has_epoch;    /* it was looked for, and not used yet */
+		unsigned epoch;
+	} ahead;
 	bool ready;   /* what could be taken over was: the next apply may make what is not there */
 	bool started; /* the tables stand */
 	bool untouched; /* new tables: nothing was applied yet */
@@ -70,6 +82,13 @@ static inline bool bh_kernel_has(const struct bh_kernel *k, unsigned table)
 {
 	return table == 2 ? k->caps.arp : table == 3 ? k->caps.bridge : true;
 }
+
+/* ahead.c: begun when it is opened. Until bh_ahead_caps() has returned, nobody else uses k->nl and k->caps. */
+void bh_ahead_begin(struct bh_kernel *k);
+void bh_ahead_end(struct bh_kernel *k);
+int bh_ahead_caps(struct bh_kernel *k, struct bh_err *err) bh_must_check;
+/* k->epoch becomes one that stands in no mark; -ENOENT: there is none that it would be safe to begin with. */
+int bh_ahead_epoch(struct bh_kernel *k) bh_must_check;
 
 /* caps.c */
 int bh_caps_probe(struct bh_nl *nl, const char *table, struct bh_kernel_caps *ret,

@@ -502,10 +502,11 @@ static void without_privilege(void **state)
 	if (pid == 0) {
 		struct bh_err err = { .code = 0 };
 		struct bh_kernel *n = NULL;
+		bool adopted;
 
-		if (setuid(65534) < 0)
+		if (setuid(65534) < 0 || bh_kernel_open(&config, &n, &err) < 0)
 			_exit(2);
-		_exit(bh_kernel_open(&config, &n, &err) == -EPERM &&
+		_exit(bh_kernel_take_over(n, &adopted, &err) == -EPERM &&
 			      strstr(err.msg, "CAP_NET_ADMIN")
 			  ? 0
 			  : 1);
