@@ -14,8 +14,8 @@
  *  chain input, output: traffic with the own node, chains_local.c
  *  chain forward { hook forward, filter - 10
  *	oifgroup QUARANTINE goto quarantine
- *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue: chains_l7.c
  *	ct mark & 0xffff0000 == ALLOW|E accept		# all that an established packet costs
+ *	meta mark & 0xff000000 == VMARK jump repeat	# back from the queue: chains_l7.c
  *	ct mark & 0xffff0000 == 0 ct direction original goto fresh
  *	TCP SYN, ct mark & 0xffff0000 != 0, ct direction original: ct mark = NOTHING, goto fresh
  *	ct mark & 0xff000000 == ALLOW|E accept		# once under a contract: it has a result
@@ -320,10 +320,22 @@ void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *a
 	}
 }
 
+void bh_chain_inspected(struct maker *m, const char *chain)
+{
+	struct bh_x *x = &m->x;
+
+	bh_x_rule(x, chain);
+	bh_x_if_ct_mark(x, BH_MARK_STATE | BH_MARK_RESULT, NFT_CMP_EQ,
+			BH_MARK_INSPECT | BH_SUB_START << BH_MARK_RESULT_SHIFT);
+	bh_x_ct_mark(x, ~BH_MARK_RESULT, BH_SUB_UNDECIDED << BH_MARK_RESULT_SHIFT);
+	bh_x_end(x);
+}
+
 void bh_chain_not_refused(struct maker *m, const char *chain)
 {
 	struct bh_x *x = &m->x;
 
+	bh_chain_inspected(m, chain);
 	bh_x_rule(x, chain);
 	bh_x_if_ct_mark(x, BH_MARK_RESULT, NFT_CMP_EQ, BH_SUB_ADMIT << BH_MARK_RESULT_SHIFT);
 	bh_x_goto(x, "admitted");
@@ -387,13 +399,13 @@ static void entrance(struct maker *m, const char *hook, const char *repeat, cons
 	const uint32_t allowed = BH_MARK_ALLOW | epoch_bits(m);
 	struct bh_x *x = &m->x;
 
-	bh_x_rule(x, hook);
-	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
-	bh_x_jump(x, repeat);
-	/* Ports and addresses alone decided: they are the same for whatever begins. */
+	/* Ports and addresses alone decided: they are the same for whatever begins. No worker ever saw this flow. */
 	bh_x_rule(x, hook);
 	bh_x_if_ct_mark(x, MARK_SE | BH_MARK_RESULT, NFT_CMP_EQ, allowed);
 	bh_x_accept(x);
+	bh_x_rule(x, hook);
+	bh_x_if_mark(x, BH_VMARK_MASK, NFT_CMP_EQ, BH_VMARK);
+	bh_x_jump(x, repeat);
 	if (unmarked) {
 		bh_x_rule(x, hook);
 		bh_x_if_ct_mark(x, BH_MARK_OURS, NFT_CMP_EQ, 0);

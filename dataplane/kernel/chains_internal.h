@@ -71,6 +71,11 @@ void bh_chain_if_midstream(struct maker *m);
 void bh_chain_accept_related(struct maker *m, const char *chain);
 /* Asks the cells of both sides by the conntrack tuples: a refusal does not come back. */
 void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *again);
+/*
+ * @chain: a flow that is allowed was to be inspected, and is not any more. Those of its packets that a worker has are
+ * back soon, with a mark. So it gets a result: of flows without one no packet is asked for such a mark.
+ */
+void bh_chain_inspected(struct maker *m, const char *chain);
 /* What becomes of a flow that neither direction refuses; ends @chain. */
 void bh_chain_not_refused(struct maker *m, const char *chain);
 /* Both. */

@@ -12,7 +12,8 @@
  *  chain input { hook input, filter - 10		# chains.c, because it holds the epoch
  *	iifgroup QUARANTINE goto quarantine
  *	iif lo accept
- *	meta mark & 0xff000000 == VMARK jump repeat
+ *	ct mark & 0xffff0000 == ALLOW|E accept
+ *	meta mark & 0xff000000 == VMARK jump repeat_local
  *	ct mark & 0xff000000 == ALLOW|E accept
  *	ct mark & 0xffff0000 != 0 goto slow_local
  *	goto input_new }

@@ -216,6 +216,9 @@ void bh_chain_refusals(struct maker *m)
 
 	bh_x_rule(x, "own");
 	bh_x_mark(x, ~BH_MARK_OURS, 0);
+	bh_x_end(x);
+	bh_chain_inspected(m, "own");
+	bh_x_rule(x, "own");
 	bh_x_goto(x, "allow");
 	told(m);
 	bh_x_rule(x, "answer");

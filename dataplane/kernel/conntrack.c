@@ -21,10 +21,12 @@
 
 #include "common/banned.h"
 
-#define EPOCHS       (BH_EPOCH_MAX + 1)
-#define REQUEST_SIZE 256
-#define ENTRY_SIZE   512           /* a change of one entry */
-#define SEND_MAX     (128U * 1024) /* requests by one sendmsg(2) */
+#define EPOCHS (BH_EPOCH_MAX + 1)
+/* Of CTA_FILTER: net/netfilter/nf_internals.h, CTA_FILTER_F_CTA_IP_SRC. */
+#define FILTER_IP_SRC 1U
+#define REQUEST_SIZE  256
+#define ENTRY_SIZE    512           /* a change of one entry */
+#define SEND_MAX      (128U * 1024) /* requests by one sendmsg(2) */
 
 static struct nlmsghdr *message(void *buf, unsigned type, unsigned flags, uint8_t family)
 {
@@ -293,18 +295,76 @@ int bh_ct_doubt(struct bh_nl *nl, uint8_t mark_down)
 	return r;
 }
 
-int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a)
+static void count_entries(const struct nlmsghdr *h, void *arg)
+{
+	const struct nlattr *n = bh_nl_attr(h, CTA_STATS_GLOBAL_ENTRIES);
+
+	if (h->nlmsg_type == (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS) && n)
+		*(int64_t *)arg = bh_nl_u32(n);
+}
+
+/* How many connections there are in this namespace; -1: the kernel does not say. */
+static int64_t entries(struct bh_nl *nl)
+{
+	char buf[REQUEST_SIZE];
+	const struct nlmsghdr *h =
+	    message(buf, IPCTNL_MSG_CT_GET_STATS, NLM_F_REQUEST | NLM_F_ACK, AF_UNSPEC);
+	struct bh_nl_error e;
+	int64_t n = -1;
+
+	return bh_nl_send_echo(nl, h, h->nlmsg_len, count_entries, &n, &e) < 0 ? -1 : n;
+}
+
+/*
+ * Only entries that come from @a, or (@reply) that are answered by it: who is at an end of a connection is the one or the
+ * other, whatever NAT shows. A kernel that does not know filters (before 5.8) lists all.
+ */
+static void only_from(struct nlmsghdr *h, const struct bh_addr *a, bool reply)
+{
+	struct nlattr *tuple, *ip, *filter;
+
+	tuple = mnl_attr_nest_start(h, reply ? CTA_TUPLE_REPLY : CTA_TUPLE_ORIG);
+	ip = mnl_attr_nest_start(h, CTA_TUPLE_IP);
+	mnl_attr_put(h, a->family == 4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, bh_addr_size(a), a->bytes);
+	mnl_attr_nest_end(h, ip);
+	mnl_attr_nest_end(h, tuple);
+	filter = mnl_attr_nest_start(h, CTA_FILTER);
+	mnl_attr_put_u32(h, reply ? CTA_FILTER_REPLY_FLAGS : CTA_FILTER_ORIG_FLAGS, FILTER_IP_SRC);
+	mnl_attr_nest_end(h, filter);
+}
+
+static int delete_some(struct bh_nl *nl, const struct bh_addr *a, bool filter, bool reply)
 {
 	struct sweep s = { .out = BH_BUF_INIT, .addr = a };
 	char buf[REQUEST_SIZE];
+	struct nlmsghdr *h =
+	    message(buf, IPCTNL_MSG_CT_GET, 0, a->family == 4 ? AF_INET : AF_INET6);
 	int r;
 
-	if (a->family != 4 && a->family != 6)
-		return -EINVAL;
-	r = bh_nl_dump(nl, message(buf, IPCTNL_MSG_CT_GET, 0, a->family == 4 ? AF_INET : AF_INET6),
-		       sweep_begin, sweep_addr, &s);
+	if (filter)
+		only_from(h, a, reply);
+	r = bh_nl_dump(nl, h, sweep_begin, sweep_addr, &s);
 	if (r == 0)
 		r = sweep_send(nl, &s);
 	bh_buf_done(&s.out);
 	return r;
+}
+
+/* Going through the table costs as much as copying so many entries out of it. */
+#define FEW_ENTRIES 4096U
+
+int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a)
+{
+	int64_t n;
+	int r;
+
+	if (a->family != 4 && a->family != 6)
+		return -EINVAL;
+	n = entries(nl);
+	if (n == 0)
+		return 0;
+	if (n > 0 && n < FEW_ENTRIES)
+		return delete_some(nl, a, false, false);
+	r = delete_some(nl, a, true, false);
+	return r < 0 ? r : delete_some(nl, a, true, true);
 }

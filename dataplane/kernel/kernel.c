@@ -6,7 +6,7 @@
  *
  * Tables outlive the agent. On kernels that know it (6.9 and later) they have an owner, so that nobody else can change
  * them, and stay when it goes; the next one owns them again by asking. Elsewhere they are plain, and what others do
- * to them is noticed by the monitor.
+ * to them is noticed by the monitor (monitor.c).
  *
  * What is found under our name is kept if its maps have our format: as it is, if the chains are those that this program
  * would make (the hash in the map `state`, their names, hooks, rules); else the table is made anew in one
@@ -70,8 +70,6 @@ static int init(struct bh_kernel *k, const struct bh_kernel_config *cfg, struct 
 	if (!k->table)
 		return bh_err_set(err, -ENOMEM, "out of memory");
 	r = bh_nl_open(&k->nl, err);
-	if (r == 0)
-		r = bh_monitor_open(k->nl.portid, &k->monitor, err);
 	if (r == 0)
 		bh_ahead_begin(k);
 	return r;
@@ -161,8 +159,11 @@ static int build(struct bh_kernel *k, const struct bh_found *found, unsigned gra
 	}
 	bh_kernel_diff(&b, &none, &k->now, &say, change ? change : &ignored);
 	bh_kernel_diff(&b, &none, &guard, &say, change ? change : &ignored);
+	bh_monitor_listen(k->monitor, !k->caps.owner_persist);
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
+	if (r < 0)
+		bh_monitor_listen(k->monitor, true);
 	if (r == -EPERM)
 		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
 	if (r < 0) {
@@ -268,18 +269,25 @@ static bool has_our_chains(struct bh_kernel *k, const struct bh_found *found)
 /* Ours from now on, where the kernel knows owners and the table was made with one. */
 static int own(struct bh_kernel *k, const struct bh_found *found, struct bh_err *err)
 {
+	bool all = k->caps.owner_persist;
 	struct bh_batch b;
 	int r;
 
 	bh_batch_init(&b, k->table);
-	for (unsigned f = 0; f < BH_TABLES; f++)
-		if (found->exists[f] && k->caps.owner_persist &&
-		    (found->flags[f] & BH_TABLE_OWNER_PERSIST))
+	for (unsigned f = 0; f < BH_TABLES; f++) {
+		if (!found->exists[f])
+			continue;
+		if (k->caps.owner_persist && (found->flags[f] & BH_TABLE_OWNER_PERSIST))
 			bh_batch_table(&b, bh_nfproto[f], BH_TABLE_OWNER_PERSIST);
+		else
+			all = false;
+	}
 	r = bh_batch_commit(&b, &k->nl, err);
 	bh_batch_done(&b);
 	if (r == -EPERM)
 		return bh_err_wrap(err, r, "table %s belongs to another program", k->table);
+	if (r == 0)
+		bh_monitor_listen(k->monitor, !all);
 	return r;
 }
 
@@ -364,6 +372,8 @@ int bh_kernel_take_over(struct bh_kernel *k, bool *ret_adopted, struct bh_err *e
 	k->rs = bh_ruleset_free(k->rs);
 	*ret_adopted = false;
 	r = bh_ahead_caps(k, err);
+	if (r == 0 && k->monitor < 0)
+		r = bh_monitor_open(k->nl.portid, &k->monitor, err);
 	if (r == 0)
 		r = bh_read_tables(k, &found, err);
 	if (r < 0)

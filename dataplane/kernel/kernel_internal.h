@@ -147,6 +147,7 @@ int bh_ct_delete(struct bh_nl *nl, const struct bh_addr *a) bh_must_check;
 
 /* monitor.c */
 int bh_monitor_open(uint32_t our_portid, int *ret_fd, struct bh_err *err) bh_must_check;
+void bh_monitor_listen(int fd, bool on);
 int bh_monitor_drain(int fd, uint32_t our_portid, const char *table, bool *ret_touched)
     bh_must_check;
 

@@ -4,6 +4,7 @@
  *
  * In network namespaces of this program's own (root). Other programs are played by nft(8).
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,6 +173,14 @@ static void elements_that_nobody_reads(void **state)
 	verified();
 }
 
+static void nobody_listens(void)
+{
+	struct pollfd p = { .fd = bh_kernel_monitor_fd(k), .events = POLLIN };
+
+	assert_int_equal(nft("add table ip theirs; delete table ip theirs"), 0);
+	assert_int_equal(poll(&p, 1, 0), 0);
+}
+
 static void owned_by_another_agent(void **state)
 {
 	struct bh_err err = { .code = 0 };
@@ -198,6 +207,13 @@ static void owned_by_another_agent(void **state)
 	assert_int_equal(nft("flush ruleset"), 0);
 	verified();
 	assert_true(reaches(8001));
+	assert_false(reaches(8002));
+	/* So nobody has to be told of it, the next agent neither. */
+	nobody_listens();
+	k = bh_kernel_close(k);
+	opened();
+	assert_true(started());
+	nobody_listens();
 	assert_false(reaches(8002));
 }
 

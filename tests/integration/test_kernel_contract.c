@@ -579,6 +579,48 @@ static void restored_mark_is_no_verdict(void **state)
 }
 
 /* A service address, and the server sees the router as its client. */
+/* The answer to its first packet comes when the flow is nobody's to inspect any more: its mark is of no use to others. */
+static void marks_of_answers_do_not_leave(void **state)
+{
+	(void)state;
+	teller_start(QUEUE, 2);
+	BOTH
+	{
+		int listener = netlab_serve(NETLAB_SERVER, s.family, SOCK_STREAM, 8001);
+		int client, server;
+		char buf[8];
+
+		http_only();
+		foreign_table("counter marked { }\n"
+			      "chain a {\n"
+			      " type filter hook postrouting priority 0\n"
+			      " meta mark & 0xff000000 == 0x7f000000 counter name marked\n"
+			      "}\n");
+		teller_hold();
+		client = connect_to(8001, 2000);
+		assert_true(client >= 0);
+		begin();
+		in_cell(BH_PEER_ANY, BH_L4_ANY, BH_PORT_ANY, ALLOW(2));
+		apply();
+		/* Overtakes the one that waits. */
+		assert_int_equal(netlab_write(client, "one", 3), 3);
+		server = netlab_accept(listener, 2000);
+		assert_true(server >= 0);
+		assert_int_equal(netlab_read(server, buf, sizeof(buf), 2000), 3);
+		teller_go_on();
+		teller_stop(); /* when it has answered */
+		carries(client, server, "two");
+		assert_int_equal(netlab_run(NETLAB_ROUTER, "nft list counter inet foreign marked | "
+							   "grep -q 'packets 0 '"),
+				 0);
+		assert_int_equal(netlab_run(NETLAB_ROUTER, "nft delete table inet foreign"), 0);
+		(void)close(client);
+		(void)close(server);
+		(void)close(listener);
+		teller_start(QUEUE, 2);
+	}
+}
+
 static void nat_on(void)
 {
 	assert_int_equal(netlab_run(NETLAB_ROUTER, "nft -f - <<'E'\n"
@@ -674,6 +716,7 @@ int main(void)
 		cmocka_unit_test_teardown(answers_of_an_earlier_epoch, after),
 		cmocka_unit_test_teardown(foreign_marks_are_kept, after),
 		cmocka_unit_test_teardown(restored_mark_is_no_verdict, after),
+		cmocka_unit_test_teardown(marks_of_answers_do_not_leave, after),
 		cmocka_unit_test_teardown(address_translation, after),
 	};
 

@@ -313,8 +313,7 @@ static void a_rule_in_place_of_ours(void **state)
 	/* While no agent lives, too. */
 	assert_int_equal(replace_rule("forward", "accept"), 0);
 	k = bh_kernel_close(k);
-	opened();
-	k->caps.owner_persist = false;
+	opened_plain();
 	assert_true(started());
 	verified();
 	assert_false(reaches(8002));
@@ -471,6 +470,53 @@ static void only_news_needs_no_bump(void **state)
 
 /* ---- what cannot be ---- */
 
+/* Whoever it talked to, in whatever direction, also where it answers for a service: and nobody else's. */
+static void connections_of_an_address_are_forgotten(void **state)
+{
+	static const struct {
+		int family;
+		const char *other, *service, *gone;
+	} rows[] = {
+		{ 4, "10.66.0.1", "10.66.0.9", "10.66.0.7" },
+		{ 6, "fd66::1", "fd66::9", "fd66::7" },
+	};
+	/* Few are listed and looked at here, of many the kernel lists some. */
+	static const unsigned numbers[] = { 0, 6000 };
+
+	(void)state;
+	started_plain();
+	for (size_t i = 0; i < BH_ARRAY_SIZE(rows) * BH_ARRAY_SIZE(numbers); i++) {
+		const char *o = rows[i % 2].other, *s = rows[i % 2].service, *g = rows[i % 2].gone;
+		struct bh_err err = { .code = 0 };
+		struct bh_addr a;
+
+		assert_int_equal(bh_addr_parse(g, &a), 0);
+		assert_int_equal(
+		    netlab_run(
+			NETLAB_ROUTER,
+			"conntrack -F 2>/dev/null; { "
+			"echo -A -p udp -s %s -d %s --sport 1 --dport 9 --timeout 600; "
+			"echo -A -p udp -s %s -d %s --sport 2 --dport 9 --timeout 600; "
+			"echo -A -p udp -s %s -d %s -r %s -q %s --sport 3 --dport 9 "
+			"--reply-port-src 9 --reply-port-dst 3 --timeout 600; "
+			"echo -A -p udp -s %s -d %s --sport 4 --dport 9 --timeout 600; "
+			"seq %u | sed 's/.*/-A -p udp -s %s -d %s --sport & --dport 10 --timeout 600/'; "
+			"} | conntrack -R - >/dev/null 2>&1",
+			g, o, o, g, o, s, g, o, o, s, numbers[i / 2], o, s),
+		    0);
+		assert_int_equal(
+		    netlab_run(NETLAB_ROUTER, "test $(conntrack -C) = %u", numbers[i / 2] + 4), 0);
+		no_error(bh_kernel_flush_conntrack(k, &a, &err), &err);
+		assert_int_equal(
+		    netlab_run(NETLAB_ROUTER, "test $(conntrack -C) = %u", numbers[i / 2] + 1), 0);
+		assert_int_equal(
+		    netlab_run(NETLAB_ROUTER,
+			       "conntrack -L -f ipv%d 2>/dev/null | grep -q 'sport=4 '",
+			       rows[i % 2].family),
+		    0);
+	}
+}
+
 static void bad_configurations(void **state)
 {
 	struct bh_kernel_config c = config;
@@ -530,6 +576,7 @@ int main(void)
 		cmocka_unit_test_teardown(epochs_go_round_with_time_to_tidy, after),
 		cmocka_unit_test_teardown(new_tables_trust_no_old_mark, after),
 		cmocka_unit_test_teardown(only_news_needs_no_bump, after),
+		cmocka_unit_test_teardown(connections_of_an_address_are_forgotten, after),
 		cmocka_unit_test(bad_configurations),
 		cmocka_unit_test(without_privilege),
 	};
