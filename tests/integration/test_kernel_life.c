@@ -501,7 +501,7 @@ static void connections_of_an_address_are_forgotten(void **state)
 			"--reply-port-src 9 --reply-port-dst 3 --timeout 600; "
 			"echo -A -p udp -s %s -d %s --sport 4 --dport 9 --timeout 600; "
 			"seq %u | sed 's/.*/-A -p udp -s %s -d %s --sport & --dport 10 --timeout 600/'; "
-			"} | conntrack -R - >/dev/null 2>&1",
+			"} | conntrack -R /proc/self/fd/0 >/dev/null 2>&1",
 			g, o, o, g, o, s, g, o, o, s, numbers[i / 2], o, s),
 		    0);
 		assert_int_equal(
