@@ -3,9 +3,8 @@
  * dataplane/kernel/ahead.c - what takes its time before there can be tables
  *
  * While an agent starts whose tables others removed, nothing is enforced. It reads its policies then, and meanwhile two
- * threads find out what the kernel can do, and which epoch no connection has; in a process of its own the caller is
- * free to do anything but use the kernel. The one waits for the kernel (a module that is looked for, what was removed
- * before), the other reads the list of connections.
+ * threads find out what the kernel can do, and which epoch no connection has. Two, because the one mostly waits: for a
+ * module that is looked for, for what was removed before; the other reads the list of connections.
  */
 #include <signal.h>
 #include <string.h>

@@ -6,8 +6,9 @@
  * stands in the kernel, and no packet meets it. The chain is at no hook, because removing one that is drops
  * all queued packets of the namespace.
  *
- * The first rule about connections in a namespace makes the kernel go through all of them, twice if it vanishes in
- * between, and for that time tables that others removed are not back. So that one is not tried: bh_caps_explain() asks afterwards.
+ * The first rule about connections in a namespace makes the kernel go through all of them, and again if it vanishes in
+ * between; for that time tables that others removed are not back. So that one is not tried: bh_caps_explain() asks
+ * afterwards.
  */
 #include <linux/netfilter.h>
 #include <stdio.h>

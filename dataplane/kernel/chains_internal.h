@@ -78,7 +78,7 @@ void bh_chain_ask_again(struct maker *m, const char *chain, const struct pair *a
 void bh_chain_inspected(struct maker *m, const char *chain);
 /* What becomes of a flow that neither direction refuses; ends @chain. */
 void bh_chain_not_refused(struct maker *m, const char *chain);
-/* Both. */
+/* Asks again, and what becomes of a flow that none refuses; ends @chain. */
 void bh_chain_decide_again(struct maker *m, const char *chain, const struct pair *again);
 
 /*
