@@ -125,9 +125,11 @@ class Agent:
         return self.log.read_text(errors="replace")
 
     def remove(self):
-        for pid in run("ip", "netns", "pids", self.ns, check=False).stdout.split():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(int(pid), signal.SIGKILL)
+        # More than once: an agent that has not been met yet replaces a worker that has.
+        while pids := run("ip", "netns", "pids", self.ns, check=False).stdout.split():
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
         if self.child:
             self.child.wait(timeout=10 * SLOW)
         run("ip", "netns", "del", self.ns, check=False)
